@@ -1,0 +1,1 @@
+"""Runs and arrays in, tables out: projections, complexity, ablations, probes, gradients, controls."""

@@ -1,0 +1,202 @@
+"""The one list of run parameters: the command line and the notebooks are made from these fields."""
+
+import hashlib
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+MAX_L = 11
+"""Highest order for which e3nn holds Wigner 3j coefficients and spherical harmonics."""
+
+TARGETS = {
+    "U0_atom": "eV",
+    "U_atom": "eV",
+    "H_atom": "eV",
+    "G_atom": "eV",
+    "U0": "eV",
+    "gap": "eV",
+    "homo": "eV",
+    "lumo": "eV",
+    "zpve": "eV",
+    "Cv": "cal/(mol K)",
+    "r2": "bohr^2",
+    "dipole": "D",
+    "dipole_proxy": "e A",
+    "alpha": "bohr^3",
+    "alpha_anisotropy": "bohr^3",
+}
+"""Columns that a network can be fitted to, with their units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What decides a run's numbers; where it runs (device, folders, workers) stays out.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A field has a value or a type that no run can have; the message names the field.
+    """
+
+    target: str = "U0_atom"
+    """QM9 column to fit: atomization energy at 0 K [eV] unless changed."""
+    reference: Literal["mean", "composition"] = "composition"
+    """What is taken off before fitting: one mean, as in the paper, or least-squares energies per element."""
+
+    ls: tuple[int, ...] = (0, 1, 2)
+    """Orders kept: an lmax sweep lengthens it, an ablation leaves gaps."""
+    mul: int = 32
+    """Channels per irrep."""
+    num_blocks: int = 5
+    """Interaction blocks, the initial one included."""
+    atom_dim: int = 64
+    """Width of the embedding of the atomic number."""
+    num_basis: int = 20
+    """Bessel functions of the bond length."""
+    cutoff: float = 6.0
+    """End of the radial basis, and of the radius graph [Angstrom]."""
+    graph: Literal["bonds", "radius"] = "bonds"
+    """Edges: covalent bonds, as in the paper, or all pairs within the cutoff."""
+    degree_norm: float = 6.08275253
+    """Divisor of the summed messages; the paper's is the root of 37."""
+    gate: bool = False
+    """Gate non-linearity after each block; the paper has none."""
+    last_block: Literal["all", "scalars"] = "all"
+    """Outputs of the last block: all orders, as in the paper, or only the 0e that the energy reads."""
+
+    epochs: int = 10
+    """Passes over the training set."""
+    batch_size: int = 32
+    """Molecules per step."""
+    lr: float = 1e-3
+    """Learning rate of AdamW."""
+    weight_decay: float = 0.0
+    """Weight decay of AdamW."""
+
+    num_train: int = 4000
+    """Molecules to fit."""
+    num_val: int = 1000
+    """Molecules watched while fitting."""
+    num_test: int = 2000
+    """Molecules that only the final errors see."""
+    split_seed: int = 0
+    """Draw of the split; independent of every other random draw."""
+    seed: int = 0
+    """Initial weights and the order of the batches."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ls", _as_orders(self.ls))
+        for name, hint in _HINTS().items():
+            object.__setattr__(self, name, _checked(name, getattr(self, name), hint))
+        if self.ls[:1] != (0,) or list(self.ls) != sorted(set(self.ls)):
+            raise ValueError(f"ls must rise from 0 without repeats, got {self.ls}")
+        if self.ls[-1] > MAX_L:
+            raise ValueError(f"ls may go up to {MAX_L} (as far as e3nn goes), got {self.ls}")
+        for name in ("mul", "num_blocks", "atom_dim", "num_basis", "epochs", "batch_size", "num_train", "num_val", "num_test"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("cutoff", "degree_norm", "lr"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        for name in ("weight_decay", "split_seed", "seed"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_target(self.target)
+
+    @property
+    def lmax(self) -> int:
+        """Highest order kept."""
+        return self.ls[-1]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the target."""
+        return TARGETS[self.target]
+
+    @property
+    def run_id(self) -> str:
+        """Folder name of the run: readable, and ending in a hash of every field."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.target}-l{'-'.join(map(str, self.ls))}-mul{self.mul}-n{self.num_train}-seed{self.seed}-{digest}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, ready for JSON."""
+        return {**asdict(self), "ls": list(self.ls)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The configuration with these fields; an unknown name stops and names the nearest one."""
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise ValueError(unknown("run parameter", name, known))
+        return cls(**values)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """`smoke` (seconds, for tests), `quick` (minutes on a laptop) or `paper` (the paper's settings).
+
+        >>> RunConfig.preset("paper", ls=(0, 1, 2, 4)).num_train
+        104665
+        """
+        if name not in PRESETS:
+            raise ValueError(unknown("preset", name, list(PRESETS)))
+        return cls.from_dict({**PRESETS[name], **changes})
+
+    def but(self, **changes: Any) -> Self:
+        """This configuration with some fields changed."""
+        return self.from_dict({**self.to_dict(), **changes})
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "smoke": {"ls": (0, 1), "mul": 4, "num_blocks": 2, "epochs": 2, "num_train": 64, "num_val": 32, "num_test": 32},
+    "quick": {"ls": (0, 1, 2), "mul": 16, "epochs": 6, "num_train": 2000, "num_val": 500, "num_test": 1000},
+    "paper": {"reference": "mean", "epochs": 100, "num_train": 104_665, "num_val": 13_083, "num_test": 13_083},
+}
+"""Named starting points; every field not listed has its default."""
+
+
+def unknown(kind: str, name: str, known: list[str]) -> str:
+    """One line that says which name is unknown and which known ones are nearest."""
+    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(sorted(known))}"
+    return f"unknown {kind} {name!r}; {hint}"
+
+
+def check_target(name: str) -> str:
+    """The name of a target as it is, or a ValueError that names the nearest ones."""
+    if name not in TARGETS:
+        raise ValueError(unknown("target", name, list(TARGETS)))
+    return name
+
+
+def _as_orders(ls: Any) -> tuple[int, ...]:
+    if isinstance(ls, str | bytes) or not hasattr(ls, "__iter__"):
+        raise TypeError(f"ls must be a sequence of orders such as (0, 1, 2), got {ls!r}")
+    return tuple(ls)
+
+
+def _HINTS() -> dict[str, Any]:
+    return get_type_hints(RunConfig)
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """The value in the field's own type; a whole number may stand for a float, nothing else is converted."""
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {value!r}")
+    elif get_origin(hint) is tuple:
+        if not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
+            raise TypeError(f"{name} must hold whole numbers, got {value!r}")
+    elif hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise TypeError(f"{name} must be {_article(hint)}, got {value!r}")
+    return value
+
+
+def _article(hint: type | types.GenericAlias) -> str:
+    return {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}.get(hint, str(hint))

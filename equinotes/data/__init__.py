@@ -1,0 +1,1 @@
+"""QM9 as packed arrays, graphs on it, and batches cut from it."""

@@ -1,0 +1,1 @@
+"""Tables in, Axes out: nothing here loads, computes or saves."""

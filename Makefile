@@ -1,0 +1,58 @@
+# `make` lists the targets. Everything is installed into .venv; nothing else on the machine is touched.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.PHONY: help book test lint bench lock clean env venv
+
+BIN := .venv/bin
+# Python that makes the environment: the first of these that is 3.11 or newer (or say PYTHON=...).
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:  ## list what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
+
+book: env  ## build the site into _build/html: trains small networks and runs the notebooks that changed
+	@$(BIN)/equinotes book
+
+test: env  ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: env  ## check format, style and types (pre-commit runs the same)
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+
+bench: env  ## measure against the peers and write the tables
+	@$(BIN)/python -m benchmarks
+
+lock: env  ## resolve pyproject.toml again into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements.lock
+
+clean:  ## remove the site, the executed notebooks and caches (keeps runs/ and .venv)
+	@rm -rf _build _executed build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# .venv keeps copies of the lock and of pyproject.toml as they were installed, so pip runs only when they differ.
+# A copy is removed first and written last: an interrupted install is taken up again.
+env:
+	@if ! cmp -s requirements.lock .venv/requirements.lock; then \
+		rm -f .venv/requirements.lock; \
+		$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(MAKE) --no-print-directory venv; \
+		echo "Installing the packages of requirements.lock (some minutes the first time)"; \
+		$(BIN)/python -m pip install -r requirements.lock; \
+		cp requirements.lock .venv/; \
+	fi
+	@if ! cmp -s pyproject.toml .venv/pyproject.toml; then \
+		rm -f .venv/pyproject.toml; \
+		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
+		cp pyproject.toml .venv/; \
+	fi
+
+venv:
+	@[ -n "$(PYTHON)" ] || { echo "equinotes needs Python 3.11 or newer and found none: install one, or say make PYTHON=/path/to/python" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "equinotes needs Python 3.11 or newer: PYTHON=$(PYTHON) is not" >&2; exit 2; }
+	@"$(PYTHON)" -m venv --clear .venv || { echo "$(PYTHON) has no working venv module (python3-venv on Debian and Ubuntu)" >&2; exit 2; }

@@ -1,6 +1,7 @@
 """Irreps from orders, their parts in packed features, and what does not turn with the molecule.
 
-Packed features follow e3nn: one block per irrep, channel by channel, components of l=1 in the order y, z, x.
+Packed features follow e3nn: one block per irrep, channel by channel, components of l=1 in the order x, y, z
+(e3nn before 0.2.2, like the textbooks with their polar axis z, had y, z, x; its polar axis is y now).
 """
 
 from typing import TYPE_CHECKING

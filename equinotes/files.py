@@ -2,7 +2,7 @@
 
 import json
 import os
-import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
     Raises OSError in one line (a full disk, a folder without write permission).
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    beside = Path(name)
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         write(beside)
         with beside.open("rb") as file:

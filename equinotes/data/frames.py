@@ -1,0 +1,53 @@
+"""How a molecule lies in space: QM9's own frames are far from random, which projections of l > 0 features show."""
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equinotes.data.batches import Batch
+
+Frame = Literal["qm9", "random", "principal"]
+
+
+def in_frame(batch: Batch, frame: Frame, seed: int = 0) -> Batch:
+    """The batch with each molecule turned: not at all ("qm9"), at random by `seed`, or into its principal axes."""
+    if frame not in get_args(Frame):
+        raise ValueError(f"frame must be one of {', '.join(map(repr, get_args(Frame)))}, got {frame!r}")
+    if frame == "qm9":
+        return batch
+    turn = random_rotations(batch.rows, seed) if frame == "random" else principal_rotations(batch)
+    return replace(batch, pos=torch.einsum("nij,nj->ni", turn.to(batch.pos)[batch.molecule], batch.pos))
+
+
+def random_rotations(rows: Tensor, seed: int) -> Float[Tensor, "molecules 3 3"]:
+    """One uniformly drawn rotation per molecule; it depends on `seed` and the row alone, not on the batch."""
+    from scipy.spatial.transform import Rotation
+
+    quaternions = np.stack([np.random.default_rng([seed, int(row)]).normal(size=4) for row in rows])
+    return torch.from_numpy(Rotation.from_quat(quaternions).as_matrix())
+
+
+def principal_rotations(batch: Batch) -> Float[Tensor, "molecules 3 3"]:
+    """Rotations into the principal axes of the nuclear charge, smallest spread last.
+
+    Each axis points to where the third moment of the charge is positive; the last one is turned, if need be, to make a proper
+    rotation. For symmetric molecules axes stay undetermined, as in every such frame.
+    """
+    charge, pos = batch.z.double(), batch.pos.double()
+    molecules = batch.num_molecules
+
+    def total(values: Tensor) -> Tensor:
+        return values.new_zeros(molecules, *values.shape[1:]).index_add_(0, batch.molecule, values)
+
+    centre = total(charge[:, None] * pos) / total(charge)[:, None]
+    offset = pos - centre[batch.molecule]
+    spread = total(charge[:, None, None] * offset[:, :, None] * offset[:, None, :])
+    axes = torch.linalg.eigh(spread).eigenvectors.flip(-1).transpose(1, 2)
+    along = torch.einsum("nij,nj->ni", axes[batch.molecule], offset)
+    sign = torch.where(total(charge[:, None] * along**3) < 0, -1.0, 1.0)
+    sign[:, 2] *= torch.linalg.det(sign[:, :, None] * axes)
+    return sign[:, :, None] * axes

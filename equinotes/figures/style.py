@@ -1,0 +1,120 @@
+"""The look of every figure: one colour per order, legible on white and on dark pages alike.
+
+The book has a light and a dark theme and the figures are transparent, so nothing here may be near black or near white.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
+
+GREY = "#7a7a7a"
+"""Text, axes and reference lines: contrast 4.3 with white and with #121212."""
+
+ORDER_COLOURS = ("#c6ac24", "#5a70f9", "#e54800", "#3eb5f1", "#7d29b1", "#f689a2", "#973039")
+"""Colours of l = 0..6, found by maximising the least distance (OKLab) between any two of them and the grey, as seen
+with normal vision and with protan-, deutan- and tritanopia (Machado et al. 2009), at contrast 2.2 or more with both pages."""
+
+ORDER_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""A second sign beside the colour."""
+
+POSITIVE, NEGATIVE = "#e07b39", "#4a86e8"
+"""Signs of a function on the sphere."""
+
+_SIGNS = [(0, NEGATIVE, 1), (0.5, NEGATIVE, 0), (0.5, POSITIVE, 0), (1, POSITIVE, 1)]
+SIGNED = LinearSegmentedColormap.from_list("signed", [(at, to_rgba(colour, alpha)) for at, colour, alpha in _SIGNS])
+"""Colour map of signed quantities: zero is transparent and takes the colour of the page."""
+
+SEQUENTIAL = ListedColormap(mpl.colormaps["viridis"](np.linspace(0.2, 0.95, 256)), name="equinotes")
+"""Colour map of quantities: viridis without the ends that vanish on a dark or a light page."""
+
+ELEMENT_COLOURS = {"H": "#a8a8a8", "C": "#6a6a6a", "N": "#4a86e8", "O": "#d9482b", "F": "#3f9b4f"}
+"""Atoms, close to the usual colours but visible on both pages."""
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults for this process: transparent, grey text, no frame. Call it once per notebook."""
+    colours = dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), GREY
+    )
+    clear = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), "none")
+    mpl.rcParams.update(
+        {
+            **colours,
+            **clear,
+            "figure.dpi": 120,
+            "savefig.dpi": 120,
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": GREY,
+            "grid.alpha": 0.25,
+            "grid.linewidth": 0.6,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "axes.prop_cycle": mpl.cycler(color=ORDER_COLOURS),
+            "image.cmap": "viridis",
+        }
+    )
+    with suppress(ValueError):
+        mpl.colormaps.register(SEQUENTIAL)
+
+
+def order_of(irrep: str | int) -> int | None:
+    """Order of an irrep's name, or None for names such as "joint".
+
+    >>> order_of("2e"), order_of(3), order_of("joint")
+    (2, 3, None)
+    """
+    if isinstance(irrep, int | np.integer):
+        return int(irrep)
+    digits = irrep.rstrip("eo")
+    return int(digits) if digits.isdigit() else None
+
+
+def order_colour(irrep: str | int) -> str:
+    """The colour of an order everywhere in the book; grey for what has no order. Colours repeat after l = 6.
+
+    >>> order_colour("1o") == order_colour(1) == ORDER_COLOURS[1]
+    True
+    """
+    l = order_of(irrep)
+    return GREY if l is None else ORDER_COLOURS[l % len(ORDER_COLOURS)]
+
+
+def order_marker(irrep: str | int) -> str:
+    """The marker of an order; a circle for what has no order."""
+    l = order_of(irrep)
+    return "o" if l is None else ORDER_MARKERS[l % len(ORDER_MARKERS)]
+
+
+def order_palette(irreps: Iterable[str | int]) -> dict[str | int, str]:
+    """Colours by name, for seaborn's `palette`."""
+    return {irrep: order_colour(irrep) for irrep in irreps}
+
+
+def new_axes(ax: Axes | None, *, width: float = 6.4, height: float = 4.0) -> Axes:
+    """The axes given, or those of a new figure [inches]."""
+    return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
+
+
+def reference_line(ax: Axes, value: float, label: str) -> None:
+    """A horizontal dashed line, named at its right end inside the axes."""
+    ax.axhline(value, color=GREY, linestyle="--", linewidth=1.2)
+    ax.annotate(
+        label, (1, value), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points",
+        ha="right", va="bottom", color=GREY, fontsize=9,
+    )  # fmt: skip
+
+
+def despine(ax: Axes) -> None:
+    """Take off the upper and right spine, whatever the style in use."""
+    sns.despine(ax=ax)

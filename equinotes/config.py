@@ -24,7 +24,7 @@ TARGETS = {
     "Cv": "cal/(mol K)",
     "r2": "bohr^2",
     "dipole": "D",
-    "dipole_proxy": "e A",
+    "dipole_proxy": "D",
     "alpha": "bohr^3",
     "alpha_anisotropy": "bohr^3",
 }

@@ -1,0 +1,114 @@
+"""A folder of memory-mapped arrays that is either whole and right, or not there.
+
+The folder is written beside its place and renamed; a manifest holds the size and CRC-32 of every file, and all of them are checked
+whenever the folder is opened (some tens of milliseconds for QM9), so that no run ever learns from a damaged cache.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MANIFEST = "manifest.json"
+
+
+class CacheProblem(Exception):
+    """Why a cache cannot be used as it is: missing, half-written, damaged or outdated."""
+
+
+def default_folder() -> Path:
+    """`EQUINOTES_CACHE` where it is set, else this user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("EQUINOTES_CACHE") or platformdirs.user_cache_dir("equinotes", appauthor=False))
+
+
+def open_arrays(place: Path, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Memory-map the arrays of a cache folder, read-only.
+
+    Raises CacheProblem where the folder is not there, is damaged, or was written for another `header`.
+    """
+    try:
+        manifest = json.loads((place / MANIFEST).read_text())
+        written_for, files = manifest["header"], dict(manifest["files"])
+    except FileNotFoundError:
+        raise CacheProblem("missing" if not place.exists() else "half-written") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CacheProblem(f"damaged: unreadable manifest ({error})") from None
+    if written_for != json.loads(json.dumps(header)):
+        raise CacheProblem("outdated")
+    return {name: _open_array(place / f"{name}.npy", check) for name, check in files.items()}
+
+
+def _open_array(path: Path, check: Mapping[str, int]) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r").view(np.ndarray)  # a plain view: cutting a memmap object is slower
+    except (OSError, ValueError, EOFError) as error:
+        raise CacheProblem(f"damaged: {path.name} ({error})") from None
+    if {"bytes": array.nbytes, "crc32": zlib.crc32(array)} != check:
+        raise CacheProblem(f"damaged: {path.name} does not have its checksum")
+    return array
+
+
+def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a cache folder beside its place and rename it; call it while holding `only_writer`.
+
+    Raises OSError (full disk, folder not writable) and then leaves nothing behind.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    try:
+        files = {name: _write_array(folder / f"{name}.npy", array) for name, array in arrays.items()}
+        with open(folder / MANIFEST, "w") as file:
+            json.dump({"header": header, "files": files}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        _remove(place)
+        os.rename(folder, place)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_array(path: Path, array: np.ndarray) -> dict[str, int]:
+    array = np.ascontiguousarray(array)
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(memoryview(array).cast("B"))  # unlike np.save, this says why a write failed
+        file.flush()
+        os.fsync(file.fileno())
+    return {"bytes": array.nbytes, "crc32": zlib.crc32(array)}
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_writer(place: Path) -> Iterator[None]:
+    """Hold the right to write `place`; others wait. The system gives it back when a process dies, and no lock file stays behind.
+
+    What a killed writer left beside the place is removed. Raises OSError where the parent folder cannot be made or opened.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: two processes may then pack at once, and each renames a whole folder
+        yield
+        return
+    handle = os.open(place.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for left_over in place.parent.glob(f".{place.name}-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,161 @@
+"""QM9 as the package `qm9pack` carries it: its files found, checked, and read block by block.
+
+The package is not imported: that needs `pkg_resources`, which current setuptools no longer has.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+PACKAGE = "qm9pack==1.0.3"
+
+PROPERTY_FILES = {
+    "qm9_part1.csv": "19f0a5d595462d52cd82eef3370f3e9eb55a1f52cb14985657200349568deff3",
+    "qm9_part2.csv": "2bca113fdc0b28a13563c80ed9b240e934f3da6c64c64fe74ddb4f0f36036e61",
+    "qm9_part3.csv": "9c5efb5733d2af149db8d95d36ff198b4ffed12d9f7b344220a1e5877d5c6a43",
+}
+TENSOR_FILE = "qm9_polarizability.csv"
+CHECKSUMS = PROPERTY_FILES | {TENSOR_FILE: "1729ebca7da76850ca1091c050933901c84b90edb30d06f34df1ebd47789d23a"}
+"""SHA-256 of each file."""
+
+SOURCE_CHECKSUM = hashlib.sha256("".join(CHECKSUMS.values()).encode()).hexdigest()
+"""One digest for all files; stands in the provenance of a run."""
+
+NUM_MOLECULES = 130_831
+"""Molecules in the files. The 3,054 that fail QM9's consistency check are already left out there; their numbers are gaps."""
+LAST_NUMBER = 133_885
+"""Highest number that QM9 gives to a molecule; the first is 1."""
+
+LISTS = ["Elements", "XYZ_Ang", "Mulliken_pop"]
+NUMBERS = [
+    "Dipole_debye", "Polarizability_bohr3", "HOMO_au", "LUMO_au", "HOMO_LUMO_gap_au", "R2_bohr2", "ZPVE_au", "InternalEnergy_0K_au",
+    "InternalEnergy_298K_au", "Enthalphy_298K_au", "GibbsFreeEnergy_298K_au", "Heatcapacity_Cv_cal_mol_K",
+]  # fmt: skip
+TENSOR = ["A_xx", "A_xy", "A_yy", "A_xz", "A_yz", "A_zz"]
+
+_BLOCK_BYTES = 1 << 23
+_ATOMIC_NUMBERS = np.zeros(256, np.uint8)
+for _symbol, _z in {"H": 1, "C": 6, "N": 7, "O": 8, "F": 9}.items():
+    _ATOMIC_NUMBERS[ord(_symbol)] = _z
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive molecules of a property file; atoms of all molecules one after another."""
+
+    number: Int[np.ndarray, " molecules"]
+    """QM9's own number."""
+    num_atoms: Int[np.ndarray, " molecules"]
+    smiles: list[str]
+    z: UInt8[np.ndarray, " atoms"]
+    pos: Float[np.ndarray, "atoms 3"]
+    """Positions [Angstrom]."""
+    charge: Float[np.ndarray, " atoms"]
+    """Mulliken charges [e]."""
+    columns: dict[str, Float[np.ndarray, " molecules"]]
+    """Scalar columns, named and in units as in the file."""
+
+
+def find_files() -> dict[str, Path]:
+    """The data files of the installed `qm9pack`, checked by SHA-256.
+
+    Raises FileNotFoundError where the package or a file is missing, ValueError where a file is not the expected one.
+    """
+    spec = importlib.util.find_spec("qm9pack")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f"QM9 comes with a package that is not installed; pip install {PACKAGE}")
+    files = {name: Path(spec.submodule_search_locations[0], "data", name) for name in CHECKSUMS}
+    for name, path in files.items():
+        _check(path, CHECKSUMS[name])
+    return files
+
+
+def _check(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"qm9pack lacks {path.name} at {path.parent}; pip install --force-reinstall {PACKAGE}")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path} has SHA-256 {found[:12]}..., {PACKAGE} has {expected[:12]}...; pip install --force-reinstall {PACKAGE}"
+        )
+
+
+def read_blocks(path: Path) -> Iterator[Block]:
+    """Read a property file, a few thousand molecules at a time.
+
+    Raises ValueError where the lists of a molecule are not as long as its number of atoms says.
+    """
+    import pyarrow.csv as csv
+
+    columns = ["Index", "N_atoms", "SMILES", *LISTS, *NUMBERS]
+    reader = csv.open_csv(
+        path,
+        read_options=csv.ReadOptions(block_size=_BLOCK_BYTES),
+        convert_options=csv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(NUMBERS, "float64")),
+    )
+    with reader:
+        for batch in reader:
+            num_atoms = batch["N_atoms"].to_numpy()
+            total = int(num_atoms.sum())
+            yield Block(
+                number=batch["Index"].to_numpy(),
+                num_atoms=num_atoms,
+                smiles=batch["SMILES"].to_pylist(),
+                z=_parse_elements(_joined(batch["Elements"]), total),
+                pos=_parse_numbers(_joined(batch["XYZ_Ang"]), 3 * total).reshape(-1, 3),
+                charge=_parse_numbers(_joined(batch["Mulliken_pop"]), total),
+                columns={name: batch[name].to_numpy() for name in NUMBERS},
+            )
+
+
+def read_tensors(path: Path) -> tuple[Int[np.ndarray, " molecules"], Float[np.ndarray, "molecules 3 3"]]:
+    """QM9 numbers and static polarisability tensors [bohr^3].
+
+    The tensors stand in Gaussian's standard orientation, not in the frame of the coordinates: use invariants only.
+    """
+    import pyarrow.csv as csv
+
+    table = csv.read_csv(path)
+    number = np.array([int(name.removeprefix("dsgdb9nsd_").removesuffix(".xyz")) for name in table["XYZ_file"].to_pylist()])
+    xx, xy, yy, xz, yz, zz = (table[name].to_numpy() for name in TENSOR)
+    return number, np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=-1).reshape(-1, 3, 3)
+
+
+def _joined(column: "pyarrow.StringArray") -> bytes:  # type: ignore[name-defined]  # noqa: F821
+    """All texts of the column behind one another; the buffer itself, since a Python string per molecule takes longer."""
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    return bytes(data[ends[0] : ends[-1]])
+
+
+_TO_SPACES = bytes.maketrans(b"[],", b"   ")
+
+
+def _parse_numbers(lists: bytes, expected: int) -> Float[np.ndarray, " numbers"]:
+    """Numbers of concatenated nested lists; spellings such as `0.` and `-7.E-6` are not JSON, but C reads them.
+
+    >>> _parse_numbers(b"[[0.,1.5],[-7.E-6,2]][[3,4]]", 6).tolist()
+    [0.0, 1.5, -7e-06, 2.0, 3.0, 4.0]
+    """
+    values = np.fromstring(lists.translate(_TO_SPACES).decode("ascii"), sep=" ")
+    if len(values) != expected:
+        raise ValueError(f"a block of qm9pack lists {len(values)} numbers where its atoms need {expected}")
+    return values
+
+
+def _parse_elements(lists: bytes, expected: int) -> UInt8[np.ndarray, " atoms"]:
+    """Atomic numbers of concatenated lists of symbols; all of QM9's five have one letter.
+
+    >>> _parse_elements(b"['C','H']['O']", 3).tolist()
+    [6, 1, 8]
+    """
+    z = _ATOMIC_NUMBERS[np.frombuffer(lists.translate(None, b"[]', "), np.uint8)]
+    if len(z) != expected or not z.all():
+        raise ValueError(f"a block of qm9pack lists {np.count_nonzero(z)} known elements where {expected} atoms are announced")
+    return z

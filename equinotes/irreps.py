@@ -80,6 +80,4 @@ def invariants(x: Shaped[np.ndarray, "*batch dim"], irreps: "o3.Irreps | str", k
     summaries = {"norms": channel_norms, "power": power_spectrum}
     if kind not in summaries:
         raise ValueError(f"kind must be 'norms' or 'power', got {kind!r}")
-    return {
-        ir: part[..., 0] if ir.startswith("0") else summaries[kind](part) for ir, part in split_irreps(x, irreps).items()
-    }
+    return {ir: part[..., 0] if ir.startswith("0") else summaries[kind](part) for ir, part in split_irreps(x, irreps).items()}

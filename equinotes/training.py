@@ -47,7 +47,8 @@ def train(
 ) -> Run:
     """Train one network, or continue where its run was cut off; a complete run comes back at once.
 
-    `device` is "auto" (a GPU when there is one), "cpu", "cuda" or "cuda:1". `on_epoch(epoch, metrics)` is called after each epoch.
+    `device` is "auto" (a GPU when there is one), "cpu", "cuda" or "cuda:1"; `on_epoch(epoch, metrics)` is called after each
+    epoch.
     Raises ValueError for a device that is not there and for more molecules than QM9 has, FloatingPointError when the loss stops
     being finite (the last good checkpoint stays), OSError when the disk is full (likewise).
     """
@@ -72,8 +73,9 @@ def pick_device(device: str) -> str:
         kind = None
     if kind is None or kind.type not in ("cpu", "cuda"):
         raise ValueError(f"unknown device {device!r}; known: auto, cpu, cuda, cuda:0, cuda:1, ...")
-    if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {device!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices; use 'auto' or 'cpu'")
+    there = torch.cuda.device_count()
+    if kind.type == "cuda" and (kind.index or 0) >= there:
+        raise ValueError(f"device {device!r} is not there: torch sees {there} CUDA devices; use 'auto' or 'cpu'")
     return device
 
 
@@ -210,11 +212,9 @@ def _train_epoch(
 
 def _show(shown: tqdm, position: _Position, config: RunConfig, molecules: int) -> None:
     seen = min(position.step * config.batch_size, config.num_train)
-    unit = unit_suffix(config.unit)
-    shown.set_postfix_str(
-        f"epoch {position.epoch + 1}/{config.epochs}, loss {position.loss_sum / seen:.4f}, MAE {position.error_sum / seen:.3f} {unit}",
-        refresh=False,
-    )
+    loss, mae = position.loss_sum / seen, position.error_sum / seen
+    text = f"epoch {position.epoch + 1}/{config.epochs}, loss {loss:.4f}, MAE {mae:.3f} {config.unit}"
+    shown.set_postfix_str(text, refresh=False)
     shown.update(molecules)
 
 
@@ -290,7 +290,7 @@ def _load_checkpoint(path: Path, net: Network, optimizer: torch.optim.Optimizer)
     try:
         with safe_open(path, "pt") as stored:
             position = _Position(**json.loads(stored.metadata()["position"]))
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no dictionary)
         net.load_state_dict({name.removeprefix("net/"): tensor for name, tensor in tensors.items() if name.startswith("net/")})
     except (SafetensorError, RuntimeError, TypeError, KeyError, ValueError) as error:
         tqdm.write(f"{path} is damaged ({str(error).splitlines()[0]}); this run starts over")

@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from equinotes.analysis.controls import linear_baselines
 from safetensors.torch import load_file
 
 from equinotes import RunConfig, load_run, train
-from equinotes.analysis.controls import linear_baselines
 from equinotes.training import composition, fit_reference, pick_device, predict, prepare
 
 SMOKE = RunConfig.preset("smoke")
@@ -106,9 +106,10 @@ def test_cut_off_within_an_epoch_it_ends_with_the_same_weights(smoke_run, qm9, t
         if next(shows) == at_step:
             raise Cut
 
-    with monkeypatch.context() as patch, pytest.raises(Cut):
+    with monkeypatch.context() as patch:
         patch.setattr(training, "_show", cut)
-        train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+        with pytest.raises(Cut):
+            train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
     assert load_run(SMOKE.run_id, tmp_path).status == "unfinished"
     resumed = train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
     assert resumed.provenance["sittings"] == 2
@@ -198,9 +199,10 @@ def test_a_full_disk_keeps_the_last_checkpoint(qm9, tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         whole(tensors, path, metadata=metadata)
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="could not write .*No space left"):
+    with monkeypatch.context() as patch:
         patch.setattr(training, "save_file", save)
-        train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+        with pytest.raises(OSError, match=r"could not write .*No space left"):
+            train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
     folder = tmp_path / SMOKE.run_id
     assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
         "checkpoint.safetensors",

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
@@ -198,5 +197,5 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     return value
 
 
-def _article(hint: type | types.GenericAlias) -> str:
+def _article(hint: type) -> str:
     return {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}.get(hint, str(hint))

@@ -108,9 +108,8 @@ class Run:
         from equinotes.data.batches import Split
         from equinotes.data.qm9 import load_qm9
 
-        index = load_qm9().index
-        stored = read_json(self.path / SPLIT)
-        return Split(**{part: np.searchsorted(index, numbers).astype(np.int64) for part, numbers in stored.items()})
+        qm9 = load_qm9()
+        return Split(**{part: qm9.rows(numbers) for part, numbers in read_json(self.path / SPLIT).items()})
 
     @property
     def errors(self) -> dict[str, float]:

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from functools import cache
+from typing import TextIO, TypeVar
 
 from tqdm.std import tqdm  # the text bar everywhere: a widget would leave its state in the executed notebooks
 
@@ -19,23 +20,33 @@ def bar(
     unit: str = "it",
     leave: bool = True,
 ) -> "tqdm[T]":
-    """A text progress bar on stderr; silent with `progress=False` or EQUINOTES_PROGRESS=0 in the environment.
+    """A text progress bar on stderr; silent with `progress=False`.
 
-    The environment variable is for programs whose output is kept, such as executed notebooks. Where stderr is not a
-    terminal the bar is drawn rarely, so that logs stay short.
+    EQUINOTES_PROGRESS=0 in the environment silences all bars, and the path of a terminal draws them there instead: an executed
+    notebook keeps what goes to stderr, and bars are not for keeping. Where stderr is no terminal (a log), bars are drawn rarely.
 
     >>> sum(bar([1, 2, 3], progress=False))
     6
     """
-    shown = progress and os.environ.get("EQUINOTES_PROGRESS", "1") != "0"
-    terminal = sys.stderr is not None and sys.stderr.isatty()
+    where = os.environ.get("EQUINOTES_PROGRESS", "1")
+    file = sys.stderr if where in ("0", "1") else _opened(where)
+    terminal = file is not None and file.isatty()
     return tqdm(
         iterable,
         total=total,
         desc=desc or None,
-        disable=not shown,
+        disable=not progress or where == "0" or file is None,
+        file=file,
         unit=unit,
-        leave=leave,
+        leave=leave and file is sys.stderr,
         dynamic_ncols=terminal,
         mininterval=0.2 if terminal else 10.0,
     )
+
+
+@cache
+def _opened(path: str) -> TextIO | None:
+    try:
+        return open(path, "w")  # stays open as long as the process
+    except OSError:
+        return None

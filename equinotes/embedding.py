@@ -10,7 +10,6 @@ import torch
 from equinotes.config import RunConfig
 from equinotes.data.frames import Frame, in_frame
 from equinotes.data.qm9 import QM9, load_qm9
-from equinotes.irreps import irreps_of
 from equinotes.model.network import Network
 from equinotes.progress import bar
 from equinotes.runs import Run
@@ -87,7 +86,7 @@ def feature_gradients(
     What the energy never reads, such as the last block's l > 0, has exactly zero gradient.
     """
     net = as_network(run)
-    collected: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    collected: dict[int, tuple[list[np.ndarray], list[np.ndarray], str]] = {}
     for batch in _batches(net, rows, batch_size, progress):
         stream: dict[int, dict[str, torch.Tensor]] = {}
 
@@ -99,14 +98,14 @@ def feature_gradients(
 
         (_loss_sum(net, batch, edit=keep) / len(rows)).backward()
         for block, parts in stream.items():
-            values, gradients = collected.setdefault(block, ([], []))
+            irreps = "+".join(f"{part.shape[1]}x{ir}" for ir, part in parts.items())
+            values, gradients, _ = collected.setdefault(block, ([], [], irreps))
             values.append(_packed(parts))
             gradients.append(_packed({ir: torch.zeros_like(x) if x.grad is None else x.grad for ir, x in parts.items()}))
     net.zero_grad(set_to_none=True)
-    irreps = irreps_of(net.config.ls, net.config.mul)
     return [
         (LayerArray(f"block{k}", np.concatenate(values), irreps), LayerArray(f"block{k}", np.concatenate(gradients), irreps))
-        for k, (values, gradients) in sorted(collected.items())
+        for k, (values, gradients, irreps) in sorted(collected.items())
     ]
 
 

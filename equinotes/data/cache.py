@@ -1,14 +1,15 @@
 """A folder of memory-mapped arrays that is either whole and right, or not there.
 
-The folder is written beside its place and renamed; a manifest holds the size and CRC-32 of every file, and all of them are checked
-whenever the folder is opened (some tens of milliseconds for QM9), so that no run ever learns from a damaged cache.
+The folder is written beside its place and renamed. A manifest holds the size and the CRC-32 of every array, and all are checked
+whenever the folder is opened (tens of milliseconds for QM9), so that no network ever learns from a damaged cache.
 """
 
 import contextlib
+import io
 import json
 import os
 import shutil
-import tempfile
+import uuid
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -52,7 +53,7 @@ def _open_array(path: Path, check: Mapping[str, int]) -> np.ndarray:
         array = np.load(path, mmap_mode="r").view(np.ndarray)  # a plain view: cutting a memmap object is slower
     except (OSError, ValueError, EOFError) as error:
         raise CacheProblem(f"damaged: {path.name} ({error})") from None
-    if {"bytes": array.nbytes, "crc32": zlib.crc32(array)} != check:
+    if _check(array) != check:
         raise CacheProblem(f"damaged: {path.name} does not have its checksum")
     return array
 
@@ -62,27 +63,40 @@ def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np
 
     Raises OSError (full disk, folder not writable) and then leaves nothing behind.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-    try:
-        files = {name: _write_array(folder / f"{name}.npy", array) for name, array in arrays.items()}
-        with open(folder / MANIFEST, "w") as file:
-            json.dump({"header": header, "files": files}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        _remove(place)
-        os.rename(folder, place)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
+    with _said_plainly(place):
+        try:
+            folder.mkdir()
+            files = {name: _write_array(folder / f"{name}.npy", array) for name, array in arrays.items()}
+            _write(folder / MANIFEST, json.dumps({"header": header, "files": files}, indent=1).encode())
+            _remove(place)
+            os.rename(folder, place)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_array(path: Path, array: np.ndarray) -> dict[str, int]:
     array = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    _write(path, header.getvalue(), _bytes(array))  # unlike np.save, this says why it failed
+    return _check(array)
+
+
+def _write(path: Path, *parts: bytes | memoryview) -> None:
     with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-        file.write(memoryview(array).cast("B"))  # unlike np.save, this says why a write failed
+        for part in parts:
+            file.write(part)
         file.flush()
         os.fsync(file.fileno())
-    return {"bytes": array.nbytes, "crc32": zlib.crc32(array)}
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _check(array: np.ndarray) -> dict[str, int]:
+    return {"bytes": array.nbytes, "crc32": zlib.crc32(_bytes(array))}
 
 
 def _remove(place: Path) -> None:
@@ -98,13 +112,15 @@ def only_writer(place: Path) -> Iterator[None]:
 
     What a killed writer left beside the place is removed. Raises OSError where the parent folder cannot be made or opened.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
+    with _said_plainly(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
     except ImportError:  # not on Windows: two processes may then pack at once, and each renames a whole folder
         yield
         return
-    handle = os.open(place.parent, os.O_RDONLY)
+    with _said_plainly(place):
+        handle = os.open(place.parent, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         for left_over in place.parent.glob(f".{place.name}-*"):
@@ -112,3 +128,12 @@ def only_writer(place: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _said_plainly(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OSError(f"cannot write the cache {place}: {why}; make room, or let EQUINOTES_CACHE name another folder") from error

@@ -1,15 +1,14 @@
 """QM9's files to packed arrays: positions, bonds and targets of all molecules, one after another."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
-from tqdm import tqdm
 
 from equinotes.config import TARGETS
 from equinotes.data.graphs import bond_graph
 from equinotes.data.source import NUM_MOLECULES, PROPERTY_FILES, TENSOR_FILE, Block, find_files, read_blocks, read_tensors
-
+from equinotes.progress import bar
 
 HARTREE = 27.211386245988
 """eV per Hartree (CODATA 2018)."""
@@ -53,26 +52,26 @@ def pack(*, progress: bool = True) -> dict[str, np.ndarray]:
     `smiles` holds all SMILES as one run of ASCII bytes, `smiles_ptr` its bounds; `targets` has one row per name in TARGETS.
     """
     files = find_files()
+    parts = []
+    with bar(total=NUM_MOLECULES, desc="packing QM9, once", progress=progress, unit=" molecules") as shown:
+        for name in PROPERTY_FILES:
+            for block in read_blocks(files[name]):
+                parts.append(pack_block(block))
+                shown.update(len(block.number))
+    arrays = join(parts)
     number, tensors = read_tensors(files[TENSOR_FILE])
-    with tqdm(total=NUM_MOLECULES, desc="packing QM9 (once)", unit=" molecules", disable=not progress) as bar:
-        parts = [pack_block(block) for block in _blocks(files, bar)]
-    arrays = {name: np.concatenate([part[name] for part in parts], axis=-1 if name == "targets" else 0) for name in parts[0]}
     if not np.array_equal(arrays["index"], number):
-        raise ValueError("the files of qm9pack list different molecules; pip install --force-reinstall qm9pack")
+        raise ValueError(f"{TENSOR_FILE} of qm9pack lists other molecules than {', '.join(PROPERTY_FILES)}")
     arrays["targets"][list(TARGETS).index("alpha_anisotropy")] = anisotropy(tensors)
-    for counts in ("num_atoms", "num_bonds", "smiles_length"):
-        arrays[_PTR[counts]] = bounds(arrays.pop(counts))
     return arrays
 
 
-_PTR = {"num_atoms": "atom_ptr", "num_bonds": "bond_ptr", "smiles_length": "smiles_ptr"}
-
-
-def _blocks(files: dict, bar: tqdm) -> Iterator[Block]:
-    for name in PROPERTY_FILES:
-        for block in read_blocks(files[name]):
-            yield block
-            bar.update(len(block.number))
+def join(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Put packed blocks one behind another, and bounds in the place of counts."""
+    arrays = {name: np.concatenate([part[name] for part in parts], axis=-1 if name == "targets" else 0) for name in parts[0]}
+    for counts, ptr in {"num_atoms": "atom_ptr", "num_bonds": "bond_ptr", "num_letters": "smiles_ptr"}.items():
+        arrays[ptr] = bounds(arrays.pop(counts))
+    return arrays
 
 
 def pack_block(block: Block) -> dict[str, np.ndarray]:
@@ -85,12 +84,12 @@ def pack_block(block: Block) -> dict[str, np.ndarray]:
     return {
         "index": block.number.astype(np.int32),
         "num_atoms": block.num_atoms,
-        "num_bonds": np.bincount(molecule[pairs[:, 0]], minlength=len(block.number)),
+        "num_bonds": np.bincount(molecule[pairs[0]], minlength=len(block.number)),
         "pos": pos,
         "z": block.z,
         "charge": block.charge.astype(np.float32),
-        "bonds": (pairs - atom_ptr[molecule[pairs]]).astype(np.uint8),
-        "smiles_length": np.array([len(smiles) for smiles in block.smiles]),
+        "bonds": (pairs - atom_ptr[molecule[pairs]]).T.astype(np.uint8, order="C"),
+        "num_letters": np.array([len(smiles) for smiles in block.smiles]),
         "smiles": np.frombuffer("".join(block.smiles).encode("ascii"), np.uint8),
         "targets": np.stack([targets.get(name, np.zeros(len(block.number))) for name in TARGETS]),
     }

@@ -4,16 +4,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from jaxtyping import Float, Int, Integer, UInt8
 
 from equinotes.config import TARGETS
 from equinotes.data.cache import CacheProblem, default_folder, only_writer, open_arrays, write_arrays
-from equinotes.data.source import LAST_NUMBER, SOURCE_CHECKSUM
+from equinotes.data.source import EXCLUDED, LAST_NUMBER, SOURCE_CHECKSUM
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -55,7 +56,7 @@ class Strings(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         text, ptr = self._text.tobytes().decode("ascii"), self._ptr.tolist()
-        return (text[start:end] for start, end in zip(ptr, ptr[1:], strict=False))
+        return (text[start:end] for start, end in pairwise(ptr))
 
     def __repr__(self) -> str:
         return f"<{len(self)} texts, from {self[0]!r} to {self[-1]!r}>" if len(self) else "<no texts>"
@@ -96,7 +97,7 @@ class Molecule:
         return "".join(symbol + (str(counts[symbol]) if counts[symbol] > 1 else "") for symbol in order)
 
     def to_pyg(self) -> "Data":
-        """This molecule for PyTorch Geometric: z, pos, edge_index (both directions of each bond), smiles, number, y_* per target."""
+        """This molecule for PyTorch Geometric: z, pos, edge_index (bonds, both ways), smiles, number, and one y_* per target."""
         import torch
         from torch_geometric.data import Data
 
@@ -137,11 +138,19 @@ class QM9:
     """Digest of the source files."""
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "QM9":
         """The table on packed arrays, as they come from `pack` or a cache folder."""
-        arrays = dict(arrays)
-        targets = MappingProxyType(dict(zip(TARGETS, arrays.pop("targets"), strict=True)))
-        return cls(targets=targets, smiles=Strings(arrays.pop("smiles"), arrays.pop("smiles_ptr")), **arrays)
+        return cls(
+            index=arrays["index"],
+            atom_ptr=arrays["atom_ptr"],
+            pos=arrays["pos"],
+            z=arrays["z"],
+            charge=arrays["charge"],
+            bond_ptr=arrays["bond_ptr"],
+            bonds=arrays["bonds"],
+            targets=MappingProxyType(dict(zip(TARGETS, arrays["targets"], strict=True))),
+            smiles=Strings(arrays["smiles"], arrays["smiles_ptr"]),
+        )
 
     def __len__(self) -> int:
         return len(self.index)
@@ -162,7 +171,7 @@ class QM9:
         rows = np.minimum(np.searchsorted(self.index, wanted), len(self) - 1)
         for number in wanted[self.index[rows] != wanted][:1].tolist():
             if 1 <= number <= LAST_NUMBER:
-                raise ValueError(f"QM9 leaves out molecule {number}: it fails the data set's consistency check, as do 3,053 others")
+                raise ValueError(f"molecule {number} is left out: with {EXCLUDED - 1:,} others it fails QM9's consistency check")
             raise ValueError(f"QM9 numbers its molecules from 1 to {LAST_NUMBER}, got {number}")
         return rows
 
@@ -182,7 +191,11 @@ class QM9:
         )
 
     def batch(
-        self, rows: Sequence[int] | Integer[np.ndarray, " molecules"], *, graph: Literal["bonds", "radius"] = "bonds", cutoff: float = 6.0
+        self,
+        rows: Sequence[int] | Integer[np.ndarray, " molecules"],
+        *,
+        graph: Literal["bonds", "radius"] = "bonds",
+        cutoff: float = 6.0,
     ) -> "Batch":
         """The molecules in these rows as one batch of torch tensors; `cutoff` [Angstrom] bounds the radius graph."""
         from equinotes.data.batches import cut_batch
@@ -193,8 +206,8 @@ class QM9:
 def load_qm9(cache_dir: Path | str | None = None, *, progress: bool = True) -> QM9:
     """All of QM9. The first call packs it (some ten seconds, about 67 MB); later ones memory-map the packed arrays.
 
-    The cache lies in `cache_dir`, or in the folder named by EQUINOTES_CACHE, or in the user's cache folder. A cache that is damaged,
-    half-written or outdated is packed again, and a line on stderr says so. Several processes may call this at the same time.
+    The cache lies in `cache_dir`, or in the folder that EQUINOTES_CACHE names, or in the user's cache folder. A cache that is
+    damaged, half-written or outdated is packed again, and a line on stderr says so. Several processes may call this at once.
 
     Raises FileNotFoundError where `qm9pack` is missing, ValueError where its files are not the expected ones, OSError where
     the cache cannot be written.
@@ -209,18 +222,11 @@ def load_qm9(cache_dir: Path | str | None = None, *, progress: bool = True) -> Q
 def _pack_to(place: Path, *, progress: bool) -> QM9:
     from equinotes.data.packing import pack
 
-    try:
-        with only_writer(place):
-            try:  # another process may have packed while this one waited
-                return QM9.from_arrays(open_arrays(place, HEADER))
-            except CacheProblem as problem:
-                if str(problem) != "missing":
-                    print(f"QM9 cache at {place} is {problem}; packing it again", file=sys.stderr)
-            write_arrays(place, HEADER, pack(progress=progress))
+    with only_writer(place):
+        try:  # another process may have packed while this one waited
             return QM9.from_arrays(open_arrays(place, HEADER))
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise OSError(
-            f"cannot write the QM9 cache (about 67 MB) to {place}: {error.strerror or error}; free some space, or name another folder in EQUINOTES_CACHE"
-        ) from error
+        except CacheProblem as problem:
+            if str(problem) != "missing":
+                print(f"QM9 cache at {place} is {problem}; packing it again", file=sys.stderr)
+        write_arrays(place, HEADER, pack(progress=progress))
+    return QM9.from_arrays(open_arrays(place, HEADER))

@@ -8,9 +8,13 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PACKAGE = "qm9pack==1.0.3"
 
@@ -26,15 +30,16 @@ CHECKSUMS = PROPERTY_FILES | {TENSOR_FILE: "1729ebca7da76850ca1091c050933901c84b
 SOURCE_CHECKSUM = hashlib.sha256("".join(CHECKSUMS.values()).encode()).hexdigest()
 """One digest for all files; stands in the provenance of a run."""
 
-NUM_MOLECULES = 130_831
-"""Molecules in the files. The 3,054 that fail QM9's consistency check are already left out there; their numbers are gaps."""
 LAST_NUMBER = 133_885
 """Highest number that QM9 gives to a molecule; the first is 1."""
+EXCLUDED = 3_054
+"""Molecules that fail QM9's consistency check. The files leave them out already: their numbers are gaps."""
+NUM_MOLECULES = LAST_NUMBER - EXCLUDED
 
 LISTS = ["Elements", "XYZ_Ang", "Mulliken_pop"]
 NUMBERS = [
-    "Dipole_debye", "Polarizability_bohr3", "HOMO_au", "LUMO_au", "HOMO_LUMO_gap_au", "R2_bohr2", "ZPVE_au", "InternalEnergy_0K_au",
-    "InternalEnergy_298K_au", "Enthalphy_298K_au", "GibbsFreeEnergy_298K_au", "Heatcapacity_Cv_cal_mol_K",
+    "Dipole_debye", "Polarizability_bohr3", "HOMO_au", "LUMO_au", "HOMO_LUMO_gap_au", "R2_bohr2", "ZPVE_au",
+    "InternalEnergy_0K_au", "InternalEnergy_298K_au", "Enthalphy_298K_au", "GibbsFreeEnergy_298K_au", "Heatcapacity_Cv_cal_mol_K",
 ]  # fmt: skip
 TENSOR = ["A_xx", "A_xy", "A_yy", "A_xz", "A_yz", "A_zz"]
 
@@ -127,7 +132,7 @@ def read_tensors(path: Path) -> tuple[Int[np.ndarray, " molecules"], Float[np.nd
     return number, np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=-1).reshape(-1, 3, 3)
 
 
-def _joined(column: "pyarrow.StringArray") -> bytes:  # type: ignore[name-defined]  # noqa: F821
+def _joined(column: "pa.StringArray") -> bytes:
     """All texts of the column behind one another; the buffer itself, since a Python string per molecule takes longer."""
     _, offsets, data = column.buffers()
     ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]

@@ -1,5 +1,6 @@
 """Build the book: execute the notebooks that changed, then make the site, and do neither twice."""
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -81,7 +82,8 @@ def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool)
         start = time.monotonic()
         _say(progress, f"[{number}/{len(notebooks)}] {notebook.stem}")
         try:
-            run_notebook(notebook, {}, out=out, progress=progress)
+            with contextlib.chdir(root):
+                run_notebook(notebook, {}, out=out, progress=progress)
         except Exception as error:  # whatever a cell raises: the other notebooks still have their turn
             failures.append(f"{notebook.name}: {error}")
             _say(progress, f"      failed: {error}")

@@ -1,0 +1,50 @@
+"""Read the package's docstrings as what they are: plain text with `names` in backticks, not reStructuredText markup."""
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+
+LITERAL = re.compile(r"(:[\w:]+:`[^`]+`|``.+?``|`[^`]+`)")
+"""A role, a literal, or a name in single backticks."""
+
+COLON = "\ue000"
+"""Stands for a colon while napoleon, which takes "Unit: text" for a type and its text, reads what describes a value."""
+
+
+def as_restructured_text(line: str) -> str:
+    """The line with names as literals, and with signs that are plain text here kept from being markup.
+
+    >>> print(as_restructured_text("edge `b` of [*batch, m], |r_b| in Angstrom"))
+    edge ``b`` of [\\*batch, m], \\|r_b\\| in Angstrom
+    """
+    parts = LITERAL.split(line)
+    parts[::2] = [re.sub(r"[*|]|(?<=\w)_(?!\w)", r"\\\g<0>", text) for text in parts[::2]]
+    parts[1::2] = [f"`{text}`" if re.fullmatch(r"`[^`]+`", text) else text for text in parts[1::2]]
+    return "".join(parts)
+
+
+def before_napoleon(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    in_example = False
+    for number, line in enumerate(lines):
+        in_example = line.lstrip().startswith(">>>") or (in_example and line.strip() != "")
+        if not in_example:
+            lines[number] = as_restructured_text(line)
+    if what in ("attribute", "property", "data"):
+        lines[:] = [line.replace(":", COLON) for line in lines]
+
+
+def after_napoleon(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    lines[:] = [line.replace(COLON, ":") for line in lines]
+
+
+def skip_constants(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+    """Constants of modules are for readers of the source; the page of a module shows those that it names itself."""
+    return True if what == "module" and name.isupper() else None
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("autodoc-process-docstring", before_napoleon, priority=100)
+    app.connect("autodoc-process-docstring", after_napoleon, priority=900)
+    app.connect("autodoc-skip-member", skip_constants)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

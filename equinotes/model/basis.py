@@ -15,6 +15,7 @@ def edge_vectors(pos: Float[Tensor, "atoms 3"], edge_index: Int[Tensor, "2 edges
 def harmonics(vectors: Float[Tensor, "edges 3"], ls: tuple[int, ...]) -> Float[Tensor, "edges components"]:
     """Real spherical harmonics of the unit vectors, orders side by side, normalised to one over the sphere ("integral").
 
+    >>> import torch
     >>> harmonics(torch.tensor([[0.0, 0.0, 2.0]]), (0, 1)).numpy().round(4)
     array([[0.2821, 0.    , 0.    , 0.4886]], dtype=float32)
     """
@@ -26,6 +27,7 @@ def bessel(lengths: Float[Tensor, " edges"], num_basis: int, cutoff: float) -> F
 
     The factor keeps their size near one whatever their number.
 
+    >>> import torch
     >>> bessel(torch.tensor([1.5]), 2, 6.0).numpy().round(4)
     array([[0.3849, 0.5443]], dtype=float32)
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -82,7 +82,7 @@ class Network(nn.Module):
 
         `parts` are {"0e": [atoms, mul, 1], "1o": [atoms, mul, 3], ...}; what `edit` does not return stays as it is.
         """
-        return self.ref_mean + self.ref_scale * self.normalised(batch, edit) + self._composition(batch)
+        return self.ref_mean + self.ref_scale * self.normalised(batch, edit).double() + self._composition(batch)
 
     def normalised(self, batch: Batch, edit: Edit | None = None) -> Float[Tensor, " molecules"]:
         """What the loss sees: (prediction - mean - energies of the elements) / scale."""
@@ -169,10 +169,11 @@ def pack_parts(parts: Parts) -> Float[Tensor, "atoms dim"]:
     return torch.cat([part.flatten(1) for part in parts.values()], dim=1)
 
 
-def build_network(config: RunConfig, implementation: Literal["fast", "e3nn"] = "fast", *, all_outputs: bool = False) -> Network:
-    """A network with random weights that `config.seed` decides; both implementations have the same parameters and values.
+def build_network(config: RunConfig, implementation: str = "fast", *, all_outputs: bool = False) -> Network:
+    """A network with random weights that `config.seed` decides.
 
-    The caller's random numbers are not touched. Raises ValueError for an unknown implementation.
+    `implementation` is "fast" or "e3nn" (plain, and slow): both have the same parameters, with the same values. The caller's
+    random numbers are not touched. Raises ValueError for another name.
 
     >>> sum(p.numel() for p in build_network(RunConfig(ls=(0, 1, 2), mul=32)).parameters())
     1648034

@@ -3,13 +3,14 @@
 The book has a light and a dark theme and the figures are transparent, so nothing here may be near black or near white.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Hashable, Iterable
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
 
@@ -39,36 +40,28 @@ ELEMENT_COLOURS = {"H": "#a8a8a8", "C": "#6a6a6a", "N": "#4a86e8", "O": "#d9482b
 
 def use_style() -> None:
     """Set matplotlib's defaults for this process: transparent, grey text, no frame. Call it once per notebook."""
-    colours = dict.fromkeys(
-        ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), GREY
-    )
-    clear = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), "none")
-    mpl.rcParams.update(
-        {
-            **colours,
-            **clear,
-            "figure.dpi": 120,
-            "savefig.dpi": 120,
-            "figure.constrained_layout.use": True,
-            "font.size": 11,
-            "axes.titlesize": 11,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.color": GREY,
-            "grid.alpha": 0.25,
-            "grid.linewidth": 0.6,
-            "legend.frameon": False,
-            "lines.linewidth": 1.8,
-            "axes.prop_cycle": mpl.cycler(color=ORDER_COLOURS),
-            "image.cmap": "viridis",
-        }
-    )
-    with suppress(ValueError):
-        mpl.colormaps.register(SEQUENTIAL)
+    greys = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color", "grid.color")
+    clear = ("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor")
+    settings: dict[Any, Any] = {**dict.fromkeys(greys, GREY), **dict.fromkeys(clear, "none")}
+    settings |= {
+        "figure.dpi": 120,
+        "savefig.dpi": 120,
+        "figure.constrained_layout.use": True,
+        "font.size": 11,
+        "axes.titlesize": 11,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "grid.linewidth": 0.6,
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+        "axes.prop_cycle": cycler(color=ORDER_COLOURS),
+    }
+    mpl.rcParams.update(settings)
 
 
-def order_of(irrep: str | int) -> int | None:
+def order_of(irrep: Hashable) -> int | None:
     """Order of an irrep's name, or None for names such as "joint".
 
     >>> order_of("2e"), order_of(3), order_of("joint")
@@ -76,11 +69,11 @@ def order_of(irrep: str | int) -> int | None:
     """
     if isinstance(irrep, int | np.integer):
         return int(irrep)
-    digits = irrep.rstrip("eo")
+    digits = str(irrep).rstrip("eo")
     return int(digits) if digits.isdigit() else None
 
 
-def order_colour(irrep: str | int) -> str:
+def order_colour(irrep: Hashable) -> str:
     """The colour of an order everywhere in the book; grey for what has no order. Colours repeat after l = 6.
 
     >>> order_colour("1o") == order_colour(1) == ORDER_COLOURS[1]
@@ -90,13 +83,13 @@ def order_colour(irrep: str | int) -> str:
     return GREY if l is None else ORDER_COLOURS[l % len(ORDER_COLOURS)]
 
 
-def order_marker(irrep: str | int) -> str:
+def order_marker(irrep: Hashable) -> str:
     """The marker of an order; a circle for what has no order."""
     l = order_of(irrep)
     return "o" if l is None else ORDER_MARKERS[l % len(ORDER_MARKERS)]
 
 
-def order_palette(irreps: Iterable[str | int]) -> dict[str | int, str]:
+def order_palette(irreps: Iterable[Hashable]) -> dict[Hashable, str]:
     """Colours by name, for seaborn's `palette`."""
     return {irrep: order_colour(irrep) for irrep in irreps}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from equinotes.data.graphs import bond_graph, radius_graph
@@ -67,14 +68,14 @@ class Batch:
 
 def cut_batch(
     qm9: "QM9",
-    rows: Sequence[int] | Integer[np.ndarray, " molecules"],
+    rows: ArrayLike,
     *,
     graph: Literal["bonds", "radius"] = "bonds",
     cutoff: float = 6.0,
 ) -> Batch:
-    """The molecules in these rows as one batch; only their own atoms are read from the packed arrays.
+    """The molecules in these rows [molecules] as one batch; only their own atoms are read from the packed arrays.
 
-    Raises IndexError for a row that is not there, ValueError for another `graph` than "bonds" and "radius".
+    Raises IndexError for a row that is not there, TypeError for rows that are no whole numbers, ValueError for an unknown graph.
     """
     rows = _checked_rows(rows, len(qm9))
     atoms, atom_ptr = _parts(qm9.atom_ptr, rows)

@@ -1,6 +1,6 @@
 """A folder of memory-mapped arrays that is either whole and right, or not there.
 
-The folder is written beside its place and renamed. A manifest holds the size and the CRC-32 of every array, and all are checked
+The folder is written beside its place and renamed. A manifest holds the size and the CRC-32 of every file, and all are checked
 whenever the folder is opened (tens of milliseconds for QM9), so that no network ever learns from a damaged cache.
 """
 
@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,31 +31,30 @@ def default_folder() -> Path:
     return Path(os.environ.get("EQUINOTES_CACHE") or platformdirs.user_cache_dir("equinotes", appauthor=False))
 
 
-def open_arrays(place: Path, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Memory-map the arrays of a cache folder, read-only.
+def open_arrays(place: Path, header: Mapping[str, Any], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Memory-map the named arrays of a cache folder, read-only.
 
     Raises CacheProblem where the folder is not there, is damaged, or was written for another `header`.
     """
     try:
-        manifest = json.loads((place / MANIFEST).read_text())
-        written_for, files = manifest["header"], dict(manifest["files"])
+        manifest = json.loads((place / MANIFEST).read_bytes())
+        if manifest["header"] != json.loads(json.dumps(header)):
+            raise CacheProblem("outdated")
+        checks = {name: manifest["files"][name] for name in names}
     except FileNotFoundError:
         raise CacheProblem("missing" if not place.exists() else "half-written") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CacheProblem(f"damaged: unreadable manifest ({error})") from None
-    if written_for != json.loads(json.dumps(header)):
-        raise CacheProblem("outdated")
-    return {name: _open_array(place / f"{name}.npy", check) for name, check in files.items()}
+        raise CacheProblem(f"damaged: {MANIFEST} ({error!r})") from None
+    return {name: _open_array(place / f"{name}.npy", check) for name, check in checks.items()}
 
 
 def _open_array(path: Path, check: Mapping[str, int]) -> np.ndarray:
     try:
-        array = np.load(path, mmap_mode="r").view(np.ndarray)  # a plain view: cutting a memmap object is slower
-    except (OSError, ValueError, EOFError) as error:
+        if _check(np.memmap(path, np.uint8, mode="r").data) == check:
+            return np.load(path, mmap_mode="r").view(np.ndarray)  # a plain view: cutting a memmap object is slower
+    except (OSError, ValueError) as error:
         raise CacheProblem(f"damaged: {path.name} ({error})") from None
-    if _check(array) != check:
-        raise CacheProblem(f"damaged: {path.name} does not have its checksum")
-    return array
+    raise CacheProblem(f"damaged: {path.name} does not have its checksum")
 
 
 def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -76,27 +75,21 @@ def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np
 
 
 def _write_array(path: Path, array: np.ndarray) -> dict[str, int]:
-    array = np.ascontiguousarray(array)
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    _write(path, header.getvalue(), _bytes(array))  # unlike np.save, this says why it failed
-    return _check(array)
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    _write(path, content.getbuffer())  # not np.save to the file, whose errors do not say what is wrong with the disk
+    return _check(content.getbuffer())
 
 
-def _write(path: Path, *parts: bytes | memoryview) -> None:
+def _write(path: Path, content: bytes | memoryview) -> None:
     with open(path, "wb") as file:
-        for part in parts:
-            file.write(part)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _bytes(array: np.ndarray) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
-
-
-def _check(array: np.ndarray) -> dict[str, int]:
-    return {"bytes": array.nbytes, "crc32": zlib.crc32(_bytes(array))}
+def _check(content: memoryview) -> dict[str, int]:
+    return {"bytes": content.nbytes, "crc32": zlib.crc32(content)}
 
 
 def _remove(place: Path) -> None:

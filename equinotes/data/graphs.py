@@ -1,10 +1,10 @@
 """Edges of molecules: covalent bonds drawn from radii, or all pairs within a distance."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
+from numpy.typing import ArrayLike
 
 from equinotes.progress import bar
 
@@ -85,9 +85,7 @@ def _select(
     return np.stack([first.compress(near), second.compress(near)])
 
 
-def bond_agreement(
-    qm9: "QM9", rows: Sequence[int] | Integer[np.ndarray, " molecules"] | None = None, *, progress: bool = True
-) -> "pd.DataFrame":
+def bond_agreement(qm9: "QM9", rows: ArrayLike | None = None, *, progress: bool = True) -> "pd.DataFrame":
     """Compare the bonds drawn by covalent radii with those of QM9's SMILES, as RDKit reads them.
 
     Two molecular graphs agree when they are isomorphic: all atoms with their elements, hydrogens included, and all bonds, but no

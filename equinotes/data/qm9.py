@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from jaxtyping import Float, Int, Integer, UInt8
+from numpy.typing import ArrayLike
 
 from equinotes.config import TARGETS
 from equinotes.data.cache import CacheProblem, default_folder, only_writer, open_arrays, write_arrays
@@ -25,6 +26,7 @@ LAYOUT = 1
 """Raise by one when the packed arrays change, so that older caches are packed again."""
 HEADER = {"layout": LAYOUT, "source": SOURCE_CHECKSUM, "targets": TARGETS}
 """What a cache must have been written for."""
+ARRAYS = ("index", "atom_ptr", "pos", "z", "charge", "bond_ptr", "bonds", "targets", "smiles", "smiles_ptr")
 
 SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F"}
 
@@ -162,7 +164,7 @@ class QM9:
         """
         return int(self.rows([number])[0])
 
-    def rows(self, numbers: Sequence[int] | Integer[np.ndarray, " some"]) -> Int[np.ndarray, " some"]:
+    def rows(self, numbers: ArrayLike) -> Int[np.ndarray, " some"]:
         """The rows of the molecules with these QM9 numbers; raises as `row` does."""
         wanted = np.asarray(numbers)
         if wanted.size and not np.issubdtype(wanted.dtype, np.integer):
@@ -192,12 +194,12 @@ class QM9:
 
     def batch(
         self,
-        rows: Sequence[int] | Integer[np.ndarray, " molecules"],
+        rows: ArrayLike,
         *,
         graph: Literal["bonds", "radius"] = "bonds",
         cutoff: float = 6.0,
     ) -> "Batch":
-        """The molecules in these rows as one batch of torch tensors; `cutoff` [Angstrom] bounds the radius graph."""
+        """The molecules in these rows [molecules] as one batch of torch tensors; `cutoff` [Angstrom] bounds the radius graph."""
         from equinotes.data.batches import cut_batch
 
         return cut_batch(self, rows, graph=graph, cutoff=cutoff)
@@ -214,7 +216,7 @@ def load_qm9(cache_dir: Path | str | None = None, *, progress: bool = True) -> Q
     """
     place = Path(cache_dir or default_folder()).expanduser() / "qm9"
     try:
-        return QM9.from_arrays(open_arrays(place, HEADER))
+        return QM9.from_arrays(open_arrays(place, HEADER, ARRAYS))
     except CacheProblem:
         return _pack_to(place, progress=progress)
 
@@ -224,9 +226,9 @@ def _pack_to(place: Path, *, progress: bool) -> QM9:
 
     with only_writer(place):
         try:  # another process may have packed while this one waited
-            return QM9.from_arrays(open_arrays(place, HEADER))
+            return QM9.from_arrays(open_arrays(place, HEADER, ARRAYS))
         except CacheProblem as problem:
             if str(problem) != "missing":
                 print(f"QM9 cache at {place} is {problem}; packing it again", file=sys.stderr)
         write_arrays(place, HEADER, pack(progress=progress))
-    return QM9.from_arrays(open_arrays(place, HEADER))
+    return QM9.from_arrays(open_arrays(place, HEADER, ARRAYS))

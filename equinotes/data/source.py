@@ -96,7 +96,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
 
     Raises ValueError where the lists of a molecule are not as long as its number of atoms says.
     """
-    import pyarrow.csv as csv
+    from pyarrow import csv
 
     columns = ["Index", "N_atoms", "SMILES", *LISTS, *NUMBERS]
     reader = csv.open_csv(
@@ -124,7 +124,7 @@ def read_tensors(path: Path) -> tuple[Int[np.ndarray, " molecules"], Float[np.nd
 
     The tensors stand in Gaussian's standard orientation, not in the frame of the coordinates: use invariants only.
     """
-    import pyarrow.csv as csv
+    from pyarrow import csv
 
     table = csv.read_csv(path)
     number = np.array([int(name.removeprefix("dsgdb9nsd_").removesuffix(".xyz")) for name in table["XYZ_file"].to_pylist()])
@@ -139,16 +139,26 @@ def _joined(column: "pa.StringArray") -> bytes:
     return bytes(data[ends[0] : ends[-1]])
 
 
-_TO_SPACES = bytes.maketrans(b"[],", b"   ")
+_TO_LINES = bytes.maketrans(b"[],", b"\n\n\n")
 
 
 def _parse_numbers(lists: bytes, expected: int) -> Float[np.ndarray, " numbers"]:
-    """Numbers of concatenated nested lists; spellings such as `0.` and `-7.E-6` are not JSON, but C reads them.
+    """Numbers of concatenated nested lists, read as a table of one column with empty lines, on all cores.
+
+    JSON would not take spellings such as `0.` and `-7.E-6`, of which there are some.
 
     >>> _parse_numbers(b"[[0.,1.5],[-7.E-6,2]][[3,4]]", 6).tolist()
     [0.0, 1.5, -7e-06, 2.0, 3.0, 4.0]
     """
-    values = np.fromstring(lists.translate(_TO_SPACES).decode("ascii"), sep=" ")
+    import pyarrow as pa
+    from pyarrow import csv
+
+    table = csv.read_csv(
+        pa.BufferReader(lists.translate(_TO_LINES)),
+        read_options=csv.ReadOptions(column_names=["number"]),
+        convert_options=csv.ConvertOptions(column_types={"number": "float64"}, null_values=[]),
+    )
+    values = table["number"].to_numpy()
     if len(values) != expected:
         raise ValueError(f"a block of qm9pack lists {len(values)} numbers where its atoms need {expected}")
     return values

@@ -4,6 +4,7 @@ A run folder holds `config.json`, `split.json` (QM9 numbers), `metrics.parquet` 
 `model.safetensors` and, written last, `provenance.json`; while a run is going, `checkpoint.safetensors`. Nothing is unpickled.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from equinotes.config import RunConfig, unknown
 from equinotes.files import read_json
@@ -141,6 +143,29 @@ def load_run(run: str | Path, runs_dir: str | Path = "runs") -> Run:
             return Run(path)
     known = [path.parent.name for path in Path(runs_dir).glob(f"*/{CONFIG}")]
     raise FileNotFoundError(unknown("run", str(run), known) if known else f"no runs in {Path(runs_dir).resolve()}")
+
+
+def gather_metrics(found: Iterable[Run]) -> pd.DataFrame:
+    """The metrics of many runs below each other, with columns `run_id`, `ls`, `lmax` and `seed` before them."""
+    tables = []
+    for run in found:
+        names = {"run_id": run.run_id, "lmax": run.config.lmax, "seed": run.config.seed}
+        table = run.metrics.assign(**names, ls=[run.config.ls] * len(run.metrics))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def absolute_errors(found: Sequence[Run]) -> Float[np.ndarray, "runs molecules"]:
+    """Absolute errors on the test set that the runs share, in the target's unit.
+
+    Raises ValueError where the runs differ in their target or in the molecules that they were tested on.
+    """
+    name = unit_suffix(found[0].config.unit)
+    first = found[0].predictions[["qm9_index", f"target_{name}"]]
+    for run in found[1:]:
+        if run.config.target != found[0].config.target or not run.predictions.get(first.columns).equals(first):
+            raise ValueError(f"{run.run_id} and {found[0].run_id} were not tested on the same numbers")
+    return np.stack([np.abs(run.predictions[f"prediction_{name}"] - first[f"target_{name}"]) for run in found])
 
 
 def list_runs(runs_dir: str | Path = "runs") -> pd.DataFrame:

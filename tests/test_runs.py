@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equinotes import RunConfig, list_runs, load_run, train
-from equinotes.runs import error_statistics
+from equinotes.runs import absolute_errors, error_statistics, gather_metrics
 
 SMOKE = RunConfig.preset("smoke")
 
@@ -41,6 +41,18 @@ def test_list_and_load_name_what_is_there(tmp_path, qm9):
     assert np.isnan(table.loc[dipole.run_id, "test_mae_eV"])
     assert table.loc[run.run_id, "ls"] == (0, 1) and table.loc[run.run_id, "lmax"] == 1
     assert load_run(run.run_id, tmp_path).config == load_run(run.path).config == SMOKE
+
+
+def test_runs_are_compared_on_the_molecules_that_they_share(tmp_path, qm9):
+    runs = [train(SMOKE.but(seed=seed), device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9) for seed in (0, 1)]
+    errors = absolute_errors(runs)
+    assert errors.shape == (2, SMOKE.num_test)
+    np.testing.assert_allclose(errors.mean(axis=1), [run.errors["mae_eV"] for run in runs])
+    table = gather_metrics(runs)
+    assert table.groupby("seed")["epoch"].max().to_dict() == {0: 2, 1: 2}
+    other = train(SMOKE.but(split_seed=1), device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+    with pytest.raises(ValueError, match="not tested on the same"):
+        absolute_errors([runs[0], other])
 
 
 def test_folders_that_are_not_whole_runs_are_listed_as_what_they_are(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int, Integer
 
 
 def harmonics(
@@ -86,6 +86,32 @@ def legendre_series(values: Float[np.ndarray, " nodes"], lmax: int) -> Float[np.
     """
     nodes, weights = np.polynomial.legendre.leggauss(len(values))
     return np.array([(2 * l + 1) / 2 * (weights * values * legendre(l, nodes)).sum() for l in range(lmax + 1)])
+
+
+IDEAL_SITES = {
+    "linear": np.array([[1.0, 0, 0], [-1, 0, 0]]),
+    "trigonal": np.array([[1.0, 0, 0], [-0.5, 0.75**0.5, 0], [-0.5, -(0.75**0.5), 0]]),
+    "tetrahedral": np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / 3**0.5,
+}
+"""Bond directions (x, y, z) of atoms with two, three and four bonds as symmetric as can be."""
+
+
+def neighbours(bonds: Integer[np.ndarray, "bonds 2"], atom: int) -> Int[np.ndarray, " neighbours"]:
+    """The atoms bonded to one atom.
+
+    >>> neighbours(np.array([[0, 1], [0, 2], [1, 3]]), 1)
+    array([0, 3])
+    """
+    own = np.asarray(bonds, dtype=np.int64)[(bonds == atom).any(axis=1)]
+    return own[own != atom]
+
+
+def bond_vectors(
+    pos: Float[np.ndarray, "atoms 3"], bonds: Integer[np.ndarray, "bonds 2"], atom: int
+) -> Float[np.ndarray, "neighbours 3"]:
+    """From one atom to each of its neighbours [Angstrom], float64."""
+    pos = np.asarray(pos, dtype=np.float64)
+    return pos[neighbours(bonds, atom)] - pos[atom]
 
 
 def site_coefficients(bonds: Float[np.ndarray, "bonds 3"], lmax: int) -> dict[int, Float[np.ndarray, " m"]]:

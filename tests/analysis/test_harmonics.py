@@ -7,7 +7,9 @@ import pytest
 from scipy.special import sph_harm_y
 
 from equinotes.analysis.harmonics import (
+    IDEAL_SITES,
     addition_table,
+    bond_vectors,
     coupling,
     evaluate,
     gram_matrix,
@@ -20,10 +22,6 @@ from equinotes.analysis.harmonics import (
     site_coefficients,
     sphere_quadrature,
 )
-
-LINEAR = np.array([[1.0, 0, 0], [-1, 0, 0]])
-TRIGONAL = np.array([[1.0, 0, 0], [-0.5, 0.75**0.5, 0], [-0.5, -(0.75**0.5), 0]])
-TETRAHEDRAL = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
 
 
 @pytest.fixture
@@ -81,14 +79,13 @@ def test_addition_theorem(directions):
 @pytest.mark.parametrize(
     ("site", "squares"),
     [
-        (LINEAR, "1 0 1 0 1 0 1"),
-        (TRIGONAL, "1 0 1/4 5/8 9/64 35/128 281/512"),
-        (TETRAHEDRAL, "1 0 0 5/9 7/27 0 32/81"),
+        ("linear", "1 0 1 0 1 0 1"),
+        ("trigonal", "1 0 1/4 5/8 9/64 35/128 281/512"),
+        ("tetrahedral", "1 0 0 5/9 7/27 0 32/81"),
     ],
-    ids=["linear", "trigonal", "tetrahedral"],
 )
 def test_ideal_sites_have_the_exact_lengths_and_lose_whole_orders(site, squares):
-    expected = [float(Fraction(value)) for value in squares.split()]
+    site, expected = IDEAL_SITES[site], [float(Fraction(value)) for value in squares.split()]
     np.testing.assert_allclose(order_parameters(site, 6) ** 2, expected, atol=1e-14)
     lengths = [np.linalg.norm(a) * np.sqrt(4 * np.pi / (2 * l + 1)) for l, a in site_coefficients(site, 6).items()]
     np.testing.assert_allclose(np.square(lengths), expected, atol=1e-14)
@@ -97,6 +94,13 @@ def test_ideal_sites_have_the_exact_lengths_and_lose_whole_orders(site, squares)
 def test_order_parameters_do_not_depend_on_the_lengths_of_the_bonds(directions):
     stretched = directions[:4] * np.array([[0.5], [1.0], [2.0], [3.0]])
     np.testing.assert_allclose(order_parameters(stretched, 5), order_parameters(directions[:4], 5))
+
+
+def test_bond_vectors_point_from_the_atom_to_its_neighbours():
+    pos = np.array([[0.0, 0, 0], [1, 0, 0], [0, 2, 0]], dtype=np.float32)
+    bonds = np.array([[0, 1], [0, 2]], dtype=np.uint8)
+    np.testing.assert_array_equal(bond_vectors(pos, bonds, 0), [[1, 0, 0], [0, 2, 0]])
+    np.testing.assert_array_equal(bond_vectors(pos, bonds, 2), [[0, -2, 0]])
 
 
 def test_a_function_evaluated_from_its_coefficients_has_them(directions):

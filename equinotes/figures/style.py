@@ -52,6 +52,7 @@ def use_style() -> None:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
+        "axes.axisbelow": True,
         "grid.alpha": 0.25,
         "grid.linewidth": 0.6,
         "legend.frameon": False,
@@ -87,6 +88,25 @@ def order_marker(irrep: Hashable) -> str:
     """The marker of an order; a circle for what has no order."""
     l = order_of(irrep)
     return "o" if l is None else ORDER_MARKERS[l % len(ORDER_MARKERS)]
+
+
+def order_label(irrep: Hashable, prefix: str = "l = ") -> str:
+    """How an irrep is named on an axis.
+
+    >>> order_label("2e"), order_label("2e", prefix=""), order_label("joint")
+    ('l = 2', '2', 'joint')
+    """
+    l = order_of(irrep)
+    return str(irrep) if l is None else f"{prefix}{l}"
+
+
+def rising(irreps: Iterable[Hashable]) -> list[Any]:
+    """Each irrep once, by order; what has no order comes last.
+
+    >>> rising(["joint", "2e", "0e", "2e"])
+    ['0e', '2e', 'joint']
+    """
+    return sorted(dict.fromkeys(irreps), key=lambda irrep: (order_of(irrep) is None, order_of(irrep) or 0))
 
 
 def order_palette(irreps: Iterable[Hashable]) -> dict[Hashable, str]:

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Float, Int, Integer, UInt8
@@ -52,7 +53,7 @@ class Strings(Sequence[str]):
         if np.ndim(which):
             return [self[row] for row in np.asarray(which).tolist()]
         if not -len(self) <= which < len(self):
-            raise IndexError(f"there are {len(self)} texts, got the number {which}")
+            raise IndexError(f"there are {len(self)} texts, got number {which}")
         which %= len(self)
         return self._text[self._ptr[which] : self._ptr[which + 1]].tobytes().decode("ascii")
 
@@ -157,12 +158,12 @@ class QM9:
     def __len__(self) -> int:
         return len(self.index)
 
-    def row(self, number: int) -> int:
+    def row(self, number: SupportsIndex) -> int:
         """The row of the molecule with this QM9 number.
 
         Raises ValueError, which says whether the number does not exist or was excluded by the consistency check.
         """
-        return int(self.rows([number])[0])
+        return int(self.rows([index(number)])[0])
 
     def rows(self, numbers: ArrayLike) -> Int[np.ndarray, " some"]:
         """The rows of the molecules with these QM9 numbers; raises as `row` does."""
@@ -177,8 +178,9 @@ class QM9:
             raise ValueError(f"QM9 numbers its molecules from 1 to {LAST_NUMBER}, got {number}")
         return rows
 
-    def molecule(self, row: int) -> Molecule:
+    def molecule(self, row: SupportsIndex) -> Molecule:
         """The molecule in this row. Raises IndexError where there is no such row."""
+        row = index(row)
         if not 0 <= row < len(self):
             raise IndexError(f"QM9 has rows 0 to {len(self) - 1}, got {row}")
         atoms = slice(self.atom_ptr[row], self.atom_ptr[row + 1])

@@ -96,7 +96,7 @@ def test_anisotropy_is_the_same_in_every_frame_and_zero_for_spheres():
 
 
 def test_dipole_proxy_follows_the_dipole_but_is_none(qm9):
-    """science of the set: Mulliken charges give a correlation of .94 with the dipole's size."""
+    """Mulliken charges reach a correlation of .94 with the dipole's size."""
     assert np.corrcoef(qm9.targets["dipole"], qm9.targets["dipole_proxy"])[0, 1] == pytest.approx(0.94, abs=0.005)
 
 

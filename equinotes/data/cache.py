@@ -5,6 +5,7 @@ whenever the folder is opened (tens of milliseconds for QM9), so that no network
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -68,8 +69,7 @@ def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np
             folder.mkdir()
             files = {name: _write_array(folder / f"{name}.npy", array) for name, array in arrays.items()}
             _write(folder / MANIFEST, json.dumps({"header": header, "files": files}, indent=1).encode())
-            _remove(place)
-            os.rename(folder, place)
+            _replace(place, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -92,32 +92,39 @@ def _check(content: memoryview) -> dict[str, int]:
     return {"bytes": content.nbytes, "crc32": zlib.crc32(content)}
 
 
-def _remove(place: Path) -> None:
+def _replace(place: Path, folder: Path) -> None:
     if place.is_dir():
         shutil.rmtree(place)
     else:
         place.unlink(missing_ok=True)
+    try:
+        os.rename(folder, place)
+    except OSError:
+        if not place.is_dir():  # else, where folders cannot be locked, another process put the same arrays there first
+            raise
 
 
 @contextlib.contextmanager
 def only_writer(place: Path) -> Iterator[None]:
     """Hold the right to write `place`; others wait. The system gives it back when a process dies, and no lock file stays behind.
 
-    What a killed writer left beside the place is removed. Raises OSError where the parent folder cannot be made or opened.
+    What a killed writer left beside the place is removed. Raises OSError where the parent folder cannot be made or written.
     """
     with _said_plainly(place):
         place.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(place.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
         import fcntl
     except ImportError:  # not on Windows: two processes may then pack at once, and each renames a whole folder
         yield
         return
-    with _said_plainly(place):
-        handle = os.open(place.parent, os.O_RDONLY)
+    handle = os.open(place.parent, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        for left_over in place.parent.glob(f".{place.name}-*"):
-            shutil.rmtree(left_over, ignore_errors=True)
+        with contextlib.suppress(OSError):  # some network folders know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for left_over in place.parent.glob(f".{place.name}-*"):
+                shutil.rmtree(left_over, ignore_errors=True)
         yield
     finally:
         os.close(handle)

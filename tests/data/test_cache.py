@@ -201,6 +201,32 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_line(packs_few, tmp_path):
     assert not packs_few  # found out before the work, not after it
 
 
+def test_a_folder_that_may_not_be_written_is_said_before_the_work(packs_few, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # tests may run as root, who may write everywhere
+    with pytest.raises(OSError, match=r"cannot write the cache .*qm9: Permission denied"):
+        load(tmp_path)
+    assert not packs_few and list(tmp_path.iterdir()) == []
+
+
+def test_where_folders_cannot_be_locked_the_first_to_finish_wins(packs_few, tmp_path, monkeypatch):
+    """As on some network folders: while this process writes, another one puts its cache in place."""
+    import fcntl
+
+    def no_locks(*arguments):
+        raise OSError("no locks")
+
+    def too_late(folder: Path, place: Path) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        load(tmp_path)
+        rename(folder, place)
+
+    rename = os.rename
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.setattr(os, "rename", too_late)
+    assert len(load(tmp_path)) == 30 and len(packs_few) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["qm9"]
+
+
 def test_interrupted_while_packing_leaves_nothing_behind(packs_few, tmp_path, monkeypatch):
     def interrupt(block):
         raise KeyboardInterrupt

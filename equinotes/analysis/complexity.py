@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int, Shaped
 from joblib import Parallel, delayed
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 
 from equinotes.analysis.manifold import neighbours
 from equinotes.progress import bar
@@ -56,16 +56,14 @@ def describe(smiles: Sequence[str]) -> pd.DataFrame:
 
 def spearman(x: Shaped[np.ndarray, " n"], y: Shaped[np.ndarray, " n"]) -> float:
     """Correlation of ranks; 0 where one side does not vary."""
-    return 0.0 if np.ptp(x) == 0 or np.ptp(y) == 0 else float(spearmanr(x, y).statistic)
+    return _pearson(rankdata(x), rankdata(y))
 
 
 def partial_spearman(x: Shaped[np.ndarray, " n"], y: Shaped[np.ndarray, " n"], given: Shaped[np.ndarray, " n"]) -> float:
     """Correlation of the ranks of x and y after a straight line in the ranks of `given` was taken off both."""
-    a, b, c = (rankdata(values) - (len(x) + 1) / 2 for values in (x, y, given))
-    if np.ptp(c) > 0:
-        a, b = (values - c * (values @ c) / (c @ c) for values in (a, b))
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 1e-9 * len(x) ** 3 else 0.0
+    xy, xg, yg = spearman(x, y), spearman(x, given), spearman(y, given)
+    rest = (1 - xg**2) * (1 - yg**2)
+    return float((xy - xg * yg) / np.sqrt(rest)) if rest > 1e-12 else 0.0
 
 
 def distance_correlation(x: Float[np.ndarray, "n *dim_x"], y: Float[np.ndarray, "n *dim_y"]) -> float:
@@ -139,6 +137,12 @@ def movable(groups: Shaped[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Who has company in its group: only these can move under a permutation within groups."""
     codes = np.unique(groups, return_inverse=True)[1]
     return np.bincount(codes)[codes] > 1
+
+
+def _pearson(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / norm) if norm > 0 else 0.0
 
 
 def _centred_distances(x: Float[np.ndarray, "n *dim"]) -> Float[np.ndarray, "n n"]:

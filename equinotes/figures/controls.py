@@ -24,8 +24,8 @@ def plot_site_harmonics(table: pd.DataFrame, ax: Axes | None = None, *, ideal: p
     for k, kind in enumerate(kinds):
         shift, colour = (k - (len(kinds) - 1) / 2) * width, KIND_COLOURS[k % len(KIND_COLOURS)]
         lengths = {l: rows["length"].to_numpy() for l, rows in table[table["bonds"] == kind].groupby("l")}
-        places = np.array(list(lengths)) + shift
-        boxes = ax.boxplot(list(lengths.values()), positions=places, widths=0.8 * width, showfliers=False, whis=(5, 95),
+        centres = np.array(list(lengths)) + shift
+        boxes = ax.boxplot(list(lengths.values()), positions=centres, widths=0.8 * width, showfliers=False, whis=(5, 95),
                            patch_artist=True, manage_ticks=False, medianprops={"color": GREY, "linewidth": 2},
                            whiskerprops={"color": colour}, capprops={"color": colour})  # fmt: skip
         for box in boxes["boxes"]:

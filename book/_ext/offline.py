@@ -1,4 +1,4 @@
-"""Keep the built site to itself: MathJax comes from the installed package, and no page asks for anything outside its folder."""
+"""Keep the built site to itself, and light: MathJax comes from the installed package, scripts that do nothing here go."""
 
 import hashlib
 import shutil
@@ -42,8 +42,16 @@ def drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     context["script_files"] = [script for script in context["script_files"] if "thebe" not in str(script)]
 
 
+def drop_icon_script(app: Sphinx, error: Exception | None) -> None:
+    """The theme's icons are there twice, as a font and as a script of 1.5 MB that draws the same; the font is enough."""
+    script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
+    if error is None and script.exists():
+        script.write_text("/* icons come from the font */\n")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.config.mathjax_path = "mathjax/tex-chtml.js"
     app.connect("builder-inited", copy_mathjax)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

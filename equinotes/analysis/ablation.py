@@ -4,7 +4,7 @@ The edits take the features of one irrep, [atoms, mul, 2l+1], as a torch tensor 
 the network away from the features that it was trained on: read it beside shuffling and random directions, which keep the norms.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,6 +121,20 @@ def inference_ablation(
             }
         )
     return pd.DataFrame(rows)
+
+
+def paired_changes(pairs: Mapping[str, Float[np.ndarray, "seeds molecules"]], *, unit: str = "eV", seed: int = 0) -> pd.DataFrame:
+    """Named differences between runs as a table: `name`, `mean_eV`, `low_eV`, `high_eV` (95 %), `seeds_agree`, `clear`.
+
+    `pairs` holds errors with the change minus errors without it, seed by seed and molecule by molecule. A change is clear when
+    its interval leaves out zero and at least two seeds agree on its sign, since intervals over a few seeds are too narrow.
+    """
+    rows = []
+    for name, differences in pairs.items():
+        mean, low, high = paired_interval(differences, seed=seed)
+        agree = len(differences) > 1 and len(set(np.sign(differences.mean(axis=1)))) == 1
+        rows.append((name, mean, low, high, agree, agree and not low <= 0 <= high))
+    return pd.DataFrame(rows, columns=["name", f"mean_{unit}", f"low_{unit}", f"high_{unit}", "seeds_agree", "clear"])
 
 
 def paired_interval(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from equinotes.analysis.ablation import MODES, edit_of, inference_ablation, paired_interval
+from equinotes.analysis.ablation import MODES, edit_of, inference_ablation, paired_changes, paired_interval
 
 RNG = np.random.default_rng
 
@@ -130,3 +130,17 @@ def test_the_interval_is_that_of_the_mean_and_the_same_each_time():
     assert mean == pytest.approx(differences.mean())
     assert (high - low) / 2 == pytest.approx(1.96 * 3 / np.sqrt(1000), rel=0.1)
     assert paired_interval(differences) == (mean, low, high)
+
+
+def test_a_change_is_clear_only_where_the_interval_and_the_seeds_say_so():
+    rng = RNG(0)
+    noise = rng.normal(size=(3, 400))
+    pairs = {
+        "planted": noise + 1,
+        "null": noise - noise.mean(),
+        "one seed against two": noise + np.array([[3.0], [3.0], [-0.5]]),
+        "a single seed": noise[:1] + 1,
+    }
+    table = paired_changes(pairs).set_index("name")
+    assert table["clear"].to_dict() == {"planted": True, "null": False, "one seed against two": False, "a single seed": False}
+    assert table.loc["planted", "mean_eV"] == pytest.approx(1 + noise.mean())

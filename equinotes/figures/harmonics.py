@@ -146,7 +146,7 @@ def plot_molecule(
     ax.set(xlim=(-span, span), ylim=(-span, span), zlim=(-span, span))
     kinds = [symbol for symbol in ELEMENT_COLOURS if symbol in symbols]
     dots = [Line2D([], [], marker="o", linestyle="", color=ELEMENT_COLOURS[symbol], label=symbol) for symbol in kinds]
-    ax.legend(handles=dots, loc="upper right", labelcolor=GREY, frameon=False)
+    ax.legend(handles=dots, loc="upper left", bbox_to_anchor=(0.95, 1), labelcolor=GREY, frameon=False)
     return ax
 
 

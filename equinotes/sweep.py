@@ -44,7 +44,7 @@ def sweep(
     """Train every configuration; complete runs come back at once, and interrupted ones continue.
 
     Runs go to `workers` local processes (as many as cores and memory allow), which share the cores between them, or to the
-    Dask cluster whose scheduler has the address `scheduler`, such as "tcp://node1:8786": its workers need this package, one
+    Dask cluster whose scheduler has the address `scheduler`, such as `tcp://node1:8786`: its workers need this package, one
     thread each, and `runs_dir` on a disk that all machines share.
 
     Returns one row per different configuration, in the order given: `run_id`, `status` ("done", "failed" or "cancelled"),

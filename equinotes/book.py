@@ -86,7 +86,7 @@ def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool)
                 run_notebook(notebook, {}, out=out, progress=progress)
         except Exception as error:  # whatever a cell raises: the other notebooks still have their turn
             failures.append(f"{notebook.name}: {error}")
-            _say(progress, f"      failed: {error}")
+            _say(progress, f"      failed after {time.monotonic() - start:.0f} s")
             continue
         write_atomically(_stamp(root, notebook), lambda beside, key=key: beside.write_text(key))  # type: ignore[misc]
         _say(progress, f"      done in {time.monotonic() - start:.0f} s")

@@ -1,0 +1,146 @@
+"""Building the book does no work twice, and a failure harms nothing that was there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import equinotes.notebooks
+from equinotes import book
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """What a build looks at, in miniature."""
+    texts = {
+        "_toc.yml": "root: book/index",
+        "_config.yml": "title: a book",
+        "requirements.lock": "numpy==2.0",
+        "book/index.md": "# A book",
+        "equinotes/irreps.py": "L = 1",
+        "equinotes/cli.py": "COMMANDS = 1",
+        "notebooks/01_first.ipynb": json.dumps({"cells": ["one"]}),
+        "notebooks/02_second.ipynb": json.dumps({"cells": ["two"]}),
+    }
+    for place, text in texts.items():
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text(text)
+    return tmp_path
+
+
+class Work:
+    """Stands for papermill and for Jupyter Book, and notes what they were asked to do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self.broken: set[str] = set()
+        monkeypatch.setattr(equinotes.notebooks, "run_notebook", self.run_notebook)
+        monkeypatch.setattr(book, "_run_jupyter_book", self.run_jupyter_book)
+
+    def run_notebook(self, path: Path, parameters: dict, *, out: Path, progress: bool) -> Path:
+        self.done.append(path.stem)
+        if path.stem in self.broken:
+            raise equinotes.notebooks.NotebookFailed(f"cell [1] of {path.name} failed: ValueError: no such molecule")
+        out.parent.mkdir(exist_ok=True)
+        out.write_text(path.read_text() + "executed")
+        return out
+
+    def run_jupyter_book(self, root: Path, output: Path) -> None:
+        self.done.append("site")
+        if "site" in self.broken:
+            raise RuntimeError("the site was not built")
+        page = output / "_build" / "html" / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text(f"page {len(self.done)}")
+
+    def asked(self) -> list[str]:
+        """What was done since the last question."""
+        done, self.done = self.done, []
+        return done
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    return Work(monkeypatch)
+
+
+def test_first_build_does_all_and_the_second_nothing(repository, work):
+    page = book.build(repository)
+    assert page == repository / "_build" / "html" / "index.html"
+    assert work.asked() == ["01_first", "02_second", "site"]
+    assert book.build(repository) == page
+    assert work.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ("notebooks/02_second.ipynb", ["02_second", "site"]),
+        ("equinotes/irreps.py", ["01_first", "02_second", "site"]),
+        ("requirements.lock", ["01_first", "02_second", "site"]),
+        ("results/table.parquet", ["01_first", "02_second", "site"]),
+        ("equinotes/cli.py", ["site"]),
+        ("book/index.md", ["site"]),
+        ("_config.yml", ["site"]),
+    ],
+)
+def test_only_what_depends_on_a_change_is_done_again(repository, work, changed, again):
+    book.build(repository)
+    work.asked()
+    (repository / changed).parent.mkdir(exist_ok=True)
+    (repository / changed).write_text("something else")
+    book.build(repository)
+    assert work.asked() == again
+
+
+def test_a_failing_notebook_is_reported_and_the_others_are_kept(repository, work):
+    work.broken = {"01_first"}
+    with pytest.raises(RuntimeError, match=r"1 of 2 notebooks failed.*\n01_first.ipynb: cell \[1\].*no such molecule"):
+        book.build(repository)
+    assert work.asked() == ["01_first", "02_second"]
+    work.broken = set()
+    book.build(repository)
+    assert work.asked() == ["01_first", "site"]
+
+
+def test_a_failing_site_leaves_the_last_one_and_is_tried_again(repository, work):
+    page = book.build(repository)
+    before = page.read_text()
+    (repository / "book" / "index.md").write_text("broken")
+    work.broken = {"site"}
+    with pytest.raises(RuntimeError, match="not built"):
+        book.build(repository)
+    assert page.read_text() == before
+    work.broken = set()
+    work.asked()
+    book.build(repository)
+    assert work.asked() == ["site"]
+    assert page.read_text() != before
+
+
+def test_an_executed_notebook_goes_with_its_source(repository, work):
+    book.build(repository)
+    (repository / "notebooks" / "01_first.ipynb").unlink()
+    book.build(repository)
+    assert sorted(path.name for path in (repository / "_executed").iterdir()) == ["02_second.ipynb", "02_second.sha256"]
+
+
+def test_everything_is_executed_on_request_and_nothing_on_request(repository, work):
+    with pytest.raises(FileNotFoundError, match=r"not executed yet: 01_first.ipynb, 02_second.ipynb"):
+        book.build(repository, execute="none")
+    book.build(repository)
+    work.asked()
+    book.build(repository, execute="all")
+    assert work.asked() == ["01_first", "02_second"], "the site is made again only where a result changed"
+    (repository / "notebooks" / "01_first.ipynb").write_text("changed")
+    (repository / "book" / "index.md").write_text("changed")
+    work.asked()
+    book.build(repository, execute="none")
+    assert work.asked() == ["site"]
+
+
+def test_the_book_is_found_from_below_and_missed_elsewhere(repository, monkeypatch):
+    monkeypatch.chdir(repository / "book")
+    assert book.find_root() == repository.resolve()
+    with pytest.raises(FileNotFoundError, match="no book"):
+        book.find_root(repository / "notebooks")

@@ -162,9 +162,9 @@ def _end_with(parent: int) -> None:
 
 
 def _affordable(cores: int) -> int:
-    import psutil
+    from distributed.system import MEMORY_LIMIT
 
-    return max(1, min(cores, int(psutil.virtual_memory().available / 2**30 / GIB_PER_WORKER)))
+    return max(1, min(cores, int(MEMORY_LIMIT / 2**30 / GIB_PER_WORKER)))
 
 
 def _last_line(log: IO[bytes]) -> str:

@@ -5,7 +5,7 @@ import inspect
 import io
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,22 +108,25 @@ def _comments(source: str) -> dict[int, str]:
 
 
 def _parameter(statement: ast.stmt, comments: Mapping[int, str]) -> Parameter | None:
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value is not None:
-        name, annotation = statement.target.id, statement.annotation
-    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
-        name, annotation = statement.targets[0].id, None
+    target: ast.expr
+    annotation: ast.expr | None = None
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        target, annotation, value = statement.target, statement.annotation, statement.value
+    elif isinstance(statement, ast.Assign):
+        target, value = statement.targets[0], statement.value
     else:
         return None
+    if not isinstance(target, ast.Name):
+        return None
     try:
-        default = ast.literal_eval(statement.value)
+        default = ast.literal_eval(value)
+        hint = type_of(annotation, default)
     except ValueError:
-        default = ast.unparse(statement.value)
-        annotation = annotation or ast.Name("Any")
-    hint = type_of(annotation, default)
-    return Parameter(name, hint, default, comments.get(statement.end_lineno or statement.lineno, ""))
+        default, hint = ast.unparse(value), type_of(annotation, None)
+    return Parameter(target.id, hint, default, comments.get(statement.end_lineno or statement.lineno, ""))
 
 
-def parse_parameters(path: Path, assignments: list[str]) -> dict[str, Any]:
+def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
     """`["lmax=3", "ls=0,1,2"]` as values of the types that the notebook announces.
 
     Raises ValueError for a text without `=`, for an unknown name (with the nearest ones) and for a value of another type.

@@ -132,7 +132,7 @@ def _execute(path: Path, name: str, progress: bool) -> None:
             place,
             kernel_name="python3",
             language="python",
-            progress_bar={"desc": name, "leave": False} if progress else False,
+            progress_bar={"desc": name, "leave": False, "mininterval": 0.2 if terminal() else 10.0} if progress else False,
             kernel_manager_class=manager,
         )
 

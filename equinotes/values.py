@@ -19,13 +19,18 @@ def type_of(annotation: ast.expr | None, default: Any) -> Any:
     >>> type_of(None, [0, 1])
     list[int]
     """
+    hint = type(default) if annotation is None and default is not None else _named(annotation)
+    if hint in (list, tuple) and isinstance(default, list | tuple):
+        kinds = {type(item) for item in default}
+        inner: Any = kinds.pop() if len(kinds) == 1 else None
+        if inner in (int, float, str):
+            return list[inner] if hint is list else tuple[inner, ...]
+    return hint
+
+
+def _named(annotation: ast.expr | None) -> Any:
     if annotation is None:
-        if isinstance(default, list | tuple):
-            kinds = {type(item) for item in default}
-            inner: Any = kinds.pop() if len(kinds) == 1 else None
-            if inner in (int, float, str):
-                return list[inner] if isinstance(default, list) else tuple[inner, ...]
-        return None if default is None else type(default)
+        return None
     try:
         hint = eval(compile(ast.Expression(annotation), "<annotation>", "eval"), {"__builtins__": {}}, _ALLOWED)
     except (NameError, TypeError, AttributeError):

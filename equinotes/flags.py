@@ -1,0 +1,102 @@
+"""Flags of the command line, made from the fields of `RunConfig`."""
+
+import ast
+import inspect
+from collections.abc import Sequence
+from dataclasses import asdict, field, fields, make_dataclass
+from itertools import pairwise, product
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from equinotes.config import PRESETS, RunConfig, unknown
+from equinotes.values import parse
+
+
+def _parse_orders(words: list[str]) -> tuple[int, ...]:
+    return parse("ls", words[0], tuple[int, ...])
+
+
+def _write_orders(ls: tuple[int, ...]) -> list[str]:
+    return [",".join(map(str, ls))]
+
+
+Orders = Annotated[
+    tuple[int, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="ORDERS",
+        instance_from_str=_parse_orders,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=_write_orders,
+    ),
+]
+"""A set of orders in one word: `0,1,2` or `0,3-6`."""
+
+
+def field_docs() -> dict[str, str]:
+    """The docstring under each field of `RunConfig`.
+
+    >>> field_docs()["epochs"]
+    'Passes over the training set.'
+    """
+    docs = {}
+    for pair in pairwise(ast.parse(inspect.getsource(RunConfig)).body[0].body):  # type: ignore[attr-defined]
+        match pair:
+            case (ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text)))):
+                docs[name] = inspect.cleandoc(text)
+    return docs
+
+
+def config_flags(defaults: RunConfig, *, many: bool) -> type:
+    """A dataclass with one flag per field of `RunConfig`; with `many` each flag takes one or more values."""
+    docs, hints = field_docs(), get_type_hints(RunConfig)
+    flags = []
+    for each in fields(RunConfig):
+        hint: Any = Orders if each.name == "ls" else hints[each.name]
+        default = getattr(defaults, each.name)
+        text = docs[each.name] + (" Written 0,1,2 or 0,3-6." if each.name == "ls" else "")
+        kind: Any = Annotated[hint, tyro.conf.arg(help=text)]
+        if many:
+            kind = Annotated[tuple[hint, ...], tyro.conf.arg(help=text, metavar=f"{_word(hint)} ...")]
+        flags.append((each.name, kind, field(default=(default,) if many else default)))
+    return make_dataclass("Flags", flags, kw_only=True)
+
+
+def _word(hint: Any) -> str:
+    if hint is Orders:
+        return "ORDERS"
+    return f"{{{','.join(get_args(hint))}}}" if get_origin(hint) is Literal else hint.__name__.upper()
+
+
+def preset_of(argv: Sequence[str]) -> tuple[Any, RunConfig]:
+    """The preset named in the arguments, and the configuration that the other flags start from."""
+    for place, word in enumerate(argv):
+        flag, equals, name = word.partition("=")
+        if flag == "--preset":
+            name = name if equals else (argv[place + 1] if place + 1 < len(argv) else "")
+            if name not in PRESETS:
+                raise ValueError(unknown("preset", name, list(PRESETS)))
+            return name, RunConfig.preset(name)
+    return None, RunConfig()
+
+
+def configs_of(flags: Any) -> list[RunConfig]:
+    """Every combination of the values of the flags, the first flags varying slowest; equal ones once.
+
+    >>> Flags = config_flags(RunConfig(), many=True)
+    >>> [(config.ls, config.seed) for config in configs_of(Flags(ls=((0,), (0, 1)), seed=(0, 1)))]
+    [((0,), 0), ((0,), 1), ((0, 1), 0), ((0, 1), 1)]
+    """
+    values = {each.name: getattr(flags, each.name) for each in fields(flags)}
+    for name, some in values.items():
+        if not some:
+            raise ValueError(f"--{name.replace('_', '-')} needs at least one value")
+    found = [RunConfig(**dict(zip(values, combination, strict=True))) for combination in product(*values.values())]
+    return list(dict.fromkeys(found))
+
+
+def config_of(flags: Any) -> RunConfig:
+    """The configuration of single-valued flags."""
+    return RunConfig(**asdict(flags))

@@ -117,6 +117,8 @@ def _one_line(box: str) -> str:
     text = re.sub(
         r"invalid literal for int\(\) with base 10:|could not convert string to float:", "a number is needed, got", text
     )
+    if given := re.match(r"Error parsing (\S+): (?:no type matching|Could not find valid parse).*?\[(.*?)\]", text):
+        text = f"{given[1]} does not take {given[2]}"
     text = text[0].lower() + text[1:].rstrip(".")
     near = re.search(r"Perhaps you meant:\s*(--[\w-]+)", " ".join(rows[rule + 1 :]))
     return f"{text}; did you mean {near[1]}?" if near else text

@@ -189,7 +189,7 @@ class Results:
 
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
-    compare: Annotated[tuple[Orders, Orders] | None, tyro.conf.arg(metavar="ORDERS ORDERS")] = None
+    compare: Annotated[tuple[Orders, ...], tyro.conf.arg(metavar="ORDERS ORDERS")] = ()
     """Two sets of orders: their test errors, paired over runs that agree in all else."""
     export: Path | None = None
     """File for the whole table, every setting included: .csv or .parquet."""
@@ -201,7 +201,9 @@ class Results:
         runs = list_runs(self.runs_dir)
         if runs.empty:
             raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; equinotes train or equinotes sweep makes some")
-        if self.compare is not None:
+        if self.compare:
+            if len(self.compare) != 2:
+                raise ValueError(f"--compare takes two sets of orders, got {len(self.compare)}")
             _print_frame(results.compare(runs, *self.compare))
         elif self.export is not None:
             results.export(runs, self.export)

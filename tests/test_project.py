@@ -85,8 +85,8 @@ def test_version_is_the_same_everywhere():
 LAYERS = {
     "foundation": {"config", "irreps", "files", "progress", "values", "provenance"},
     "matter": {"data", "model"},
-    "experiments": {"training", "embedding", "runs", "sweep", "cluster"},
-    "product": {"notebooks", "notebook_files", "book", "cli"},
+    "experiments": {"training", "embedding", "runs", "sweep", "cluster", "results"},
+    "product": {"notebooks", "notebook_files", "book", "flags", "commands", "cli"},
 }
 """Lowest first: a module imports from its own layer and from those below."""
 

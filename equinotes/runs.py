@@ -146,11 +146,12 @@ def load_run(run: str | Path, runs_dir: str | Path = "runs") -> Run:
 
 
 def gather_metrics(found: Iterable[Run]) -> pd.DataFrame:
-    """The metrics of many runs below each other, with columns `run_id`, `ls`, `lmax` and `seed` before them."""
+    """The metrics of many runs below each other, with columns `run_id`, `ls`, `lmax` and `seed` beside them."""
     tables = []
     for run in found:
-        names = {"run_id": run.run_id, "lmax": run.config.lmax, "seed": run.config.seed}
-        table = run.metrics.assign(**names, ls=[run.config.ls] * len(run.metrics))
+        table = run.metrics.copy()
+        table["run_id"], table["lmax"], table["seed"] = run.run_id, run.config.lmax, run.config.seed
+        table["ls"] = pd.Series([run.config.ls] * len(table), dtype=object)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -161,9 +162,10 @@ def absolute_errors(found: Sequence[Run]) -> Float[np.ndarray, "runs molecules"]
     Raises ValueError where the runs differ in their target or in the molecules that they were tested on.
     """
     name = unit_suffix(found[0].config.unit)
-    first = found[0].predictions[["qm9_index", f"target_{name}"]]
+    columns = ["qm9_index", f"target_{name}"]
+    first = found[0].predictions[columns]
     for run in found[1:]:
-        if run.config.target != found[0].config.target or not run.predictions.get(first.columns).equals(first):
+        if run.config.target != found[0].config.target or not run.predictions[columns].equals(first):
             raise ValueError(f"{run.run_id} and {found[0].run_id} were not tested on the same numbers")
     return np.stack([np.abs(run.predictions[f"prediction_{name}"] - first[f"target_{name}"]) for run in found])
 

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from tqdm.std import tqdm
 
@@ -26,7 +26,7 @@ from equinotes.config import RunConfig, check_target
 from equinotes.data.batches import Split, draw_split, shuffled_batches
 from equinotes.data.qm9 import QM9, load_qm9
 from equinotes.files import write_atomically, write_json
-from equinotes.model.network import Network, build_network
+from equinotes.model.network import NUM_ELEMENTS, Network, build_network
 from equinotes.progress import bar
 from equinotes.runs import Run, error_columns, error_statistics, unit_suffix
 
@@ -113,11 +113,9 @@ def fit_reference(qm9: QM9, rows: np.ndarray, config: RunConfig) -> tuple[float,
 
 def composition(qm9: QM9, rows: np.ndarray) -> np.ndarray:
     """Atoms of each element by molecule: [rows, 100], column = atomic number."""
-    counts = np.zeros((len(rows), 100))
-    lengths = qm9.atom_ptr[rows + 1] - qm9.atom_ptr[rows]
-    molecule = np.repeat(np.arange(len(rows)), lengths)
-    first = np.repeat(qm9.atom_ptr[rows] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-    np.add.at(counts, (molecule, qm9.z[first + np.arange(lengths.sum())]), 1)
+    counts = np.zeros((len(rows), NUM_ELEMENTS))
+    owner, atoms = qm9.atoms_of(rows)
+    np.add.at(counts, (owner, qm9.z[atoms]), 1)
     return counts
 
 
@@ -272,6 +270,11 @@ def _finish(run: Run, config: RunConfig, net: Network, position: _Position, spli
     }
     write_json(run.path / runs.PROVENANCE, record | provenance.machine(device))
     (run.path / runs.CHECKPOINT).unlink(missing_ok=True)
+
+
+def save_file(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors; unlike safetensors' own function it says by an OSError that the disk is full."""
+    path.write_bytes(save(tensors, metadata=metadata))
 
 
 def _save_checkpoint(path: Path, net: Network, optimizer: torch.optim.Optimizer, position: _Position) -> None:

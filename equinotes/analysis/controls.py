@@ -54,9 +54,9 @@ def molecule_tables(qm9: "QM9", rows: Integer[np.ndarray, " rows"]) -> dict[str,
     pairs = np.zeros((3, len(rows), len(ELEMENTS) ** 2))
     place = np.full(max(ELEMENTS) + 1, -1)
     place[list(ELEMENTS)] = range(len(ELEMENTS))
-    owner, atoms = _members(qm9.atom_ptr, rows)
+    owner, atoms = qm9.atoms_of(rows)
     np.add.at(composition, (owner, place[qm9.z[atoms]]), 1)
-    owner, bonds = _members(qm9.bond_ptr, rows)
+    owner, bonds = qm9.bonds_of(rows)
     ends = qm9.bonds[bonds].astype(np.int64) + qm9.atom_ptr[rows[owner], None]
     length = np.linalg.norm((qm9.pos[ends[:, 0]] - qm9.pos[ends[:, 1]]).astype(np.float64), axis=-1)
     kinds = np.sort(place[qm9.z[ends]], axis=1) @ [len(ELEMENTS), 1]
@@ -87,7 +87,7 @@ def mean_harmonics(
 
 def site_harmonics(qm9: "QM9", rows: Integer[np.ndarray, " rows"], lmax: int, *, element: int = 6) -> pd.DataFrame:
     """`mean_harmonics` of every atom of an element in these molecules: columns `bonds` (how many), `l`, `length`."""
-    owner, bonds = _members(qm9.bond_ptr, rows)
+    owner, bonds = qm9.bonds_of(rows)
     ends = qm9.bonds[bonds].astype(np.int64) + qm9.atom_ptr[rows[owner], None]
     ends = np.concatenate([ends, ends[:, ::-1]])
     ends = ends[qm9.z[ends[:, 0]] == element]
@@ -102,12 +102,3 @@ def site_harmonics(qm9: "QM9", rows: Integer[np.ndarray, " rows"], lmax: int, *,
             "length": lengths.ravel(),
         }
     )
-
-
-def _members(
-    ptr: Integer[np.ndarray, " bounds"], rows: Integer[np.ndarray, " rows"]
-) -> tuple[Integer[np.ndarray, " members"], Integer[np.ndarray, " members"]]:
-    """Position in `rows` of each member of these rows, and its number among all members."""
-    counts = ptr[rows + 1] - ptr[rows]
-    owner = np.repeat(np.arange(len(rows)), counts)
-    return owner, np.arange(counts.sum()) + np.repeat(ptr[rows] - (np.cumsum(counts) - counts), counts)

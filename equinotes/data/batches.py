@@ -78,11 +78,12 @@ def cut_batch(
     Raises IndexError for a row that is not there, TypeError for rows that are no whole numbers, ValueError for an unknown graph.
     """
     rows = _checked_rows(rows, len(qm9))
-    atoms, atom_ptr = _parts(qm9.atom_ptr, rows)
+    owner, atoms = qm9.atoms_of(rows)
+    atom_ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(rows)))])
     pos, z = qm9.pos[atoms], qm9.z[atoms]
     if graph == "bonds":  # stored: no need to measure again
-        bonds, bond_ptr = _parts(qm9.bond_ptr, rows)
-        pairs = qm9.bonds[bonds].T + np.repeat(atom_ptr[:-1], np.diff(bond_ptr))
+        owner, bonds = qm9.bonds_of(rows)
+        pairs = qm9.bonds[bonds].T + atom_ptr[owner]
     else:
         pairs = _drawn(graph, pos, z, atom_ptr, cutoff)
     return _assembled(pos, z, pairs, atom_ptr, rows)
@@ -121,17 +122,6 @@ def _given(k: int, item: "Data") -> Int[np.ndarray, "2 pairs"]:
     if 2 * forward.shape[1] != len(source) or not np.array_equal(forward, backward):
         raise ValueError(f"each edge needs its opposite (i, j) and (j, i), which number {k} of the list lacks: {item}")
     return forward
-
-
-def _parts(
-    ptr: Int[np.ndarray, " bounds"], rows: Int[np.ndarray, " some"]
-) -> tuple[Int[np.ndarray, " items"], Int[np.ndarray, " some+1"]]:
-    """Where the parts of some molecules lie in a packed array, and their bounds when put one behind another."""
-    starts = ptr[rows]
-    counts = ptr[rows + 1] - starts
-    own_ptr = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(counts, out=own_ptr[1:])
-    return np.repeat(starts - own_ptr[:-1], counts) + np.arange(own_ptr[-1]), own_ptr
 
 
 def _checked_rows(rows: Any, count: int) -> Int[np.ndarray, " molecules"]:

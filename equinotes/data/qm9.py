@@ -178,6 +178,14 @@ class QM9:
             raise ValueError(f"QM9 numbers its molecules from 1 to {LAST_NUMBER}, got {number}")
         return rows
 
+    def atoms_of(self, rows: Integer[np.ndarray, " rows"]) -> tuple[Int[np.ndarray, " atoms"], Int[np.ndarray, " atoms"]]:
+        """For each atom of these molecules: the position in `rows` of its molecule, and its own place in the packed arrays."""
+        return _members(self.atom_ptr, rows)
+
+    def bonds_of(self, rows: Integer[np.ndarray, " rows"]) -> tuple[Int[np.ndarray, " bonds"], Int[np.ndarray, " bonds"]]:
+        """The same for each bond."""
+        return _members(self.bond_ptr, rows)
+
     def molecule(self, row: SupportsIndex) -> Molecule:
         """The molecule in this row. Raises IndexError where there is no such row."""
         row = index(row)
@@ -205,6 +213,14 @@ class QM9:
         from equinotes.data.batches import cut_batch
 
         return cut_batch(self, rows, graph=graph, cutoff=cutoff)
+
+
+def _members(
+    ptr: Integer[np.ndarray, " bounds"], rows: Integer[np.ndarray, " rows"]
+) -> tuple[Int[np.ndarray, " members"], Int[np.ndarray, " members"]]:
+    counts = ptr[rows + 1] - ptr[rows]
+    owner = np.repeat(np.arange(len(rows)), counts)
+    return owner, np.arange(len(owner)) + np.repeat(ptr[rows] - (np.cumsum(counts) - counts), counts)
 
 
 def load_qm9(cache_dir: Path | str | None = None, *, progress: bool = True) -> QM9:

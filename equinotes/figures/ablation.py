@@ -18,8 +18,7 @@ MODE_TITLES = {"zero": "set to zero", "shuffle": "shuffled among atoms", "direct
 def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: float = 3.4, height: float = 3.6) -> Figure:
     """Change of the error when one order behind one block is spoilt: a panel for each edit, intervals over molecules.
 
-    Reads `layer`, `irrep`, `mode`, `delta_mae_eV`, `low_eV`, `high_eV`. The scale is linear near zero and logarithmic above
-    a hundredth of the largest change, since orders differ by powers of ten.
+    Reads `layer`, `irrep`, `mode`, `delta_mae_eV`, `low_eV`, `high_eV`.
     """
     modes = [mode for mode in MODE_TITLES if mode in set(table["mode"])]
     irreps = rising(table["irrep"])
@@ -38,7 +37,6 @@ def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: flo
             ax.errorbar(rows["layer"] + shift, change, yerr=reach, color=order_colour(irrep), marker=order_marker(irrep),
                         linestyle="-", linewidth=1, markersize=6, capsize=2, label=order_label(irrep))  # fmt: skip
         ax.set(title=MODE_TITLES[mode], xlabel="after block", xticks=layers)
-        ax.set_yscale("symlog", linthresh=max(table[f"delta_mae_{unit}"].abs().max() / 100, 1e-9))
     axes[0, 0].set_ylabel(f"change of the test MAE [{unit}]")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
     return fig

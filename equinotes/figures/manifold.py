@@ -95,6 +95,6 @@ def plot_complexity(table: pd.DataFrame, *, width: float = 3.4, height: float = 
         labels = [order_label(irrep, "") for irrep in irreps]
         ax.set(title=measure, xticks=range(len(irreps)), xticklabels=labels, xlabel="order l")
         ax.grid(False, axis="x")
-    axes[0, 0].set_ylabel("correlation with the score")
+    axes[0, 0].set(ylabel="correlation with the score", ylim=(min(0.0, table["value"].min()) - 0.03, 1.03))
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names) + 1)
     return fig

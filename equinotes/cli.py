@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _is_message(error):
             raise
-        print(f"equinotes: {error}", file=sys.stderr)
+        print(f"equinotes: {_text(error)}", file=sys.stderr)
         return USAGE_ERROR
 
 
@@ -65,6 +65,12 @@ def _is_message(error: Exception) -> bool:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     ours = Path(frame.filename).is_relative_to(Path(__file__).parent)
     return ours and linecache.getline(frame.filename, frame.lineno or 0).lstrip().startswith("raise ")
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # without the number
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 def _overview() -> str:

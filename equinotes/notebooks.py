@@ -68,6 +68,8 @@ def run_notebook(
     except (PapermillExecutionError, DeadKernelError) as error:
         beside.replace(kept)
         raise NotebookFailed(_failure(path, error, kept)) from None
+    except OSError as error:
+        raise OSError(error.errno, f"{path.name} was not executed: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
     return out

@@ -88,7 +88,10 @@ def feature_tables(
 def phate(
     x: Float[np.ndarray, "points dim"], *, knn: int = 5, seed: int = 0, landmarks: int = 500, n_jobs: int = 1
 ) -> Float[np.ndarray, "points 2"]:
-    """Two PHATE coordinates of each point; points that coincide get the same place."""
+    """Two PHATE coordinates of each point; points that coincide get the same place.
+
+    The axes have no sign of their own: they are turned so that their third moments are positive.
+    """
     if knn < 1:
         raise ValueError(f"knn must be at least 1, got {knn}")
     if not np.isfinite(x).all():
@@ -106,7 +109,8 @@ def phate(
     )  # fmt: skip
     with warnings.catch_warnings():  # that clusters are not connected is for the picture to show
         warnings.filterwarnings("ignore", message="Graph is disconnected", category=RuntimeWarning)
-        return operator.fit_transform(distinct)[back]
+        places = operator.fit_transform(distinct)
+    return (places * np.where((places**3).sum(axis=0) < 0, -1.0, 1.0))[back]
 
 
 def neighbours(x: Float[np.ndarray, "points dim"], k: int) -> Int[np.ndarray, "points k"]:

@@ -90,6 +90,12 @@ def test_points_that_coincide_get_one_place_and_do_not_disturb_the_others():
     np.testing.assert_allclose(places[:60], phate(x), atol=1e-12)
 
 
+def test_pictures_are_not_mirrored_by_chance():
+    x = np.random.default_rng(0).exponential(size=(80, 4))
+    for seed in range(3):
+        assert ((phate(x, seed=seed) ** 3).sum(axis=0) > 0).all()
+
+
 def test_constant_too_few_or_broken_features_are_named(features):
     features[:, :4] = 1.0
     with pytest.raises(ValueError, match="no PHATE picture of 0e: 150 points hold 1 distinct ones, knn=5 needs at least 8"):

@@ -87,8 +87,9 @@ class LocalWorkers:
         for process, log in [pair for pair in self.processes if pair[0].poll() is not None]:
             self.processes.remove((process, log))
             self.deaths += 1
-            if self.deaths > failed + IDLE_DEATHS:
-                raise RuntimeError(f"worker processes die as soon as they start: {_last_line(log)}")
+            with log:
+                if self.deaths > failed + IDLE_DEATHS:
+                    raise RuntimeError(f"worker processes die as soon as they start: {_last_line(log)}")
         while len(self.processes) < min(wanted, self.count):
             self.processes.append(self._start())
 

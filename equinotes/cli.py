@@ -118,7 +118,10 @@ def _one_line(box: str) -> str:
     """What a box of tyro's says, up to its first rule, with the nearest flag where it names one."""
     rows = [row.strip("│ ") for row in box.splitlines()]
     rows = [row for row in rows if row and not row.startswith(("╭", "╰"))]
-    rule = next((place for place, row in enumerate(rows) if set(row) == {"─"}), len(rows))
+    rules = [place for place, row in enumerate(rows) if set(row) <= {"─", "-"}]
+    if "╭" not in box and rules[:1] == [1]:  # without a box the title is a row with a rule below
+        rows, rules = rows[2:], [place - 2 for place in rules[1:]]
+    rule = rules[0] if rules else len(rows)
     text = " ".join(rows[:rule]) or "the arguments are not understood"
     text = re.sub(
         r"invalid literal for int\(\) with base 10:|could not convert string to float:", "a number is needed, got", text

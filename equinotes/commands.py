@@ -109,13 +109,14 @@ class Sweep:
 
         configs = configs_of(self.config)
         complete = sum(Run(self.runs_dir / config.run_id).complete for config in configs)
-        print(f"{len(configs)} runs, {complete} of them complete", file=sys.stderr)
+        print(f"runs: {len(configs)}, complete: {complete}", file=sys.stderr)
         if self.dry_run:
             print("\n".join(config.run_id for config in configs))
             return 0
         table = sweep(configs, runs_dir=self.runs_dir, workers=self.workers, scheduler=self.scheduler, device=self.device)
         runs = list_runs(self.runs_dir)
-        _print_frame(overview(runs[runs["run_id"].isin(table["run_id"])]))
+        if len(runs):
+            _print_frame(overview(runs[runs["run_id"].isin(table["run_id"])]))
         failed = table[table["status"] != "done"]
         for _, row in failed.iterrows():
             print(f"{row['run_id']} {row['status']}: {row['error']}", file=sys.stderr)

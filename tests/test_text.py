@@ -1,10 +1,14 @@
 """What the pages and the README state is what the package computes, and the commands that they show are understood."""
 
+import base64
+import importlib.util
 import re
 import shlex
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -112,13 +116,27 @@ def test_names_imported_in_the_readme_are_public():
         assert getattr(equinotes, name) is not None
 
 
-def test_the_picture_of_the_readme_is_drawn_by_its_command(tmp_path):
-    import importlib.util
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    spec = importlib.util.spec_from_file_location("cover", BOOK / "cover.py")
-    cover = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(cover)
-    cover.draw(tmp_path / "cover.png")
+
+def test_pages_can_show_the_named_figures_of_a_notebook():
+    extension = load(BOOK / "_ext" / "notebook_figures.py")
+    outputs = [
+        nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(picture).decode()}) for picture in (b"1", b"2")
+    ]
+    named = nbformat.v4.new_code_cell(outputs=outputs, metadata={"mystnb": {"figure": {"name": "fig-a"}}})
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(outputs=outputs), named, nbformat.v4.new_markdown_cell("text")]
+    )
+    assert list(extension.named_figures(notebook)) == [("fig-a", b"2")]
+
+
+def test_the_picture_of_the_readme_is_drawn_by_its_command(tmp_path):
+    load(BOOK / "cover.py").draw(tmp_path / "cover.png")
     sizes = [path.read_bytes()[16:24] for path in (tmp_path / "cover.png", BOOK / "_static" / "cover.png")]
     assert sizes[0] == sizes[1]  # width and height of the PNGs
     assert "](book/_static/cover.png)" in (ROOT / "README.md").read_text()

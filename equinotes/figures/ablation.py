@@ -86,12 +86,14 @@ def plot_dead_weights(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         for block, weights, dead in zip(rows["block"], rows["weights"] / 1000, rows["dead"] / 1000, strict=True):
             alive = weights - dead
             ax.bar(block, alive, bottom=foot[block], width=0.7, color=order_colour(l), label=label)
-            hatched: dict[str, Any] = {"fill": False, "hatch": "////", "edgecolor": order_colour(l), "linewidth": 1.0}
-            ax.bar(block, dead, bottom=foot[block] + alive, width=0.7, **hatched)
+            if dead:
+                hatched: dict[str, Any] = {"fill": False, "hatch": "////", "edgecolor": order_colour(l), "linewidth": 1.0}
+                ax.bar(block, dead, bottom=foot[block] + alive, width=0.7, **hatched)
             foot[block] += weights
             label = None
     ax.bar([0], [0], fill=False, hatch="////", edgecolor=GREY, label="gradient exactly zero")
     ax.set(xlabel="block", ylabel="weights [thousands]", xticks=sorted(foot), xlim=(min(foot) - 0.6, max(foot) + 0.6))
+    ax.set_ylim(0, 1.05 * max(foot.values()))
     ax.grid(False, axis="x")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax

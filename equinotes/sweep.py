@@ -100,7 +100,7 @@ class _Sweep:
         """Train all and return status and error by run; `keep_up(running, failed)` sees to the workers."""
         self.client.subscribe_topic(self.topic, lambda event: self.news.put(event[1]))
         total = sum(config.epochs for config in self.configs.values())
-        with bar(total=total, desc=f"{len(self.configs)} runs", progress=progress, unit="epoch") as shown:
+        with bar(total=total, desc="sweep", progress=progress, unit="epoch") as shown:
             try:
                 self.running = {run_id: self._submit(run_id) for run_id in self.configs}
                 while self.running:
@@ -127,7 +127,7 @@ class _Sweep:
         run_id, epoch = news["run_id"], news["epoch"]
         before = self.epochs.get(run_id, 0)
         self.epochs[run_id] = max(before, epoch)
-        shown.set_postfix_str(news["text"], refresh=False)
+        shown.set_postfix_str(f"{len(self.outcome)} of {len(self.configs)} runs ended, {news['text']}", refresh=False)
         shown.update(self.epochs[run_id] - before)
 
     def _collect(self, shown: "tqdm[Any]") -> None:

@@ -56,7 +56,7 @@ def test_each_run_has_its_own_fate(tmp_path, qm9, capsys):
     trained = load_run(SMOKE.but(seed=1).run_id, tmp_path)
     assert trained.complete and trained.path.samefile(table["path"][2])
     assert under_way(ENDLESS, tmp_path)
-    assert "4 runs: 100%" in capsys.readouterr().err
+    assert "sweep: 100%" in capsys.readouterr().err
 
 
 def test_ctrl_c_stops_at_once_keeps_the_checkpoints_and_leaves_no_process(tmp_path):
@@ -113,7 +113,8 @@ def test_a_sweep_that_ends_stops_its_runs_on_the_cluster(tmp_path, cluster, monk
     wait_until(lambda: not worker.state.executing and not worker.state.tasks)
 
 
-def test_a_scheduler_that_does_not_answer_is_told_in_one_line(tmp_path):
+def test_a_scheduler_that_does_not_answer_is_told_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("equinotes.cluster.SECONDS_TO_CONNECT", 1)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

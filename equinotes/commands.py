@@ -117,10 +117,10 @@ class Sweep:
         runs = list_runs(self.runs_dir)
         if len(runs):
             _print_frame(overview(runs[runs["run_id"].isin(table["run_id"])]))
-        failed = table[table["status"] != "done"]
-        for _, row in failed.iterrows():
-            print(f"{row['run_id']} {row['status']}: {row['error']}", file=sys.stderr)
-        return int(len(failed) > 0)
+        bad = int((table["status"] != "done").sum())
+        if bad:
+            print(f"{bad} of {len(table)} runs did not end well; the same command tries them again", file=sys.stderr)
+        return int(bad > 0)
 
 
 @dataclass(kw_only=True)

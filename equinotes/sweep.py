@@ -1,5 +1,6 @@
 """Many configurations at once: local processes, or any Dask cluster by its address."""
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ class _Sweep:
             del self.running[run_id]
             shown.update(self.configs[run_id].epochs - self.epochs.get(run_id, 0))
             if error:
-                shown.write(f"{run_id} {status}: {error}")
+                shown.write(f"{run_id} {status}: {error}", file=sys.stderr)
 
     def _verdict(self, run_id: str, future: Any) -> tuple[str, str]:
         from distributed import KilledWorker

@@ -56,7 +56,8 @@ def test_each_run_has_its_own_fate(tmp_path, qm9, capsys):
     trained = load_run(SMOKE.but(seed=1).run_id, tmp_path)
     assert trained.complete and trained.path.samefile(table["path"][2])
     assert under_way(ENDLESS, tmp_path)
-    assert "sweep: 100%" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "sweep: 100%" in said and f"{ENDLESS.run_id} failed: its worker process died" in said
 
 
 def test_ctrl_c_stops_at_once_keeps_the_checkpoints_and_leaves_no_process(tmp_path):

@@ -4,7 +4,7 @@ Packed features follow e3nn: one block per irrep, channel by channel, components
 (e3nn before 0.2.2, like the textbooks with their polar axis z, had y, z, x; its polar axis is y now).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -31,7 +31,7 @@ def irreps_of(ls: tuple[int, ...], mul: int) -> str:
     return "+".join(f"{mul}x{natural(l)}" for l in ls)
 
 
-def split_irreps(x: Shaped[np.ndarray, "*batch dim"], irreps: "o3.Irreps | str") -> dict[str, np.ndarray]:
+def split_irreps(x: Shaped[Any, "*batch dim"], irreps: "o3.Irreps | str") -> dict[str, Any]:
     """Cut packed features into one [*batch, mul, 2l+1] array per irrep; views, not copies.
 
     Works for torch tensors as well. Raises ValueError where the last axis is not as long as the irreps.

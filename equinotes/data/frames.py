@@ -13,7 +13,7 @@ from equinotes.data.batches import Batch
 Frame = Literal["qm9", "random", "principal"]
 
 
-def in_frame(batch: Batch, frame: Frame, seed: int = 0) -> Batch:
+def in_frame(batch: Batch, frame: Frame | str, seed: int = 0) -> Batch:
     """The batch with each molecule turned: not at all ("qm9"), at random by `seed`, or into its principal axes."""
     if frame not in get_args(Frame):
         raise ValueError(f"frame must be one of {', '.join(map(repr, get_args(Frame)))}, got {frame!r}")

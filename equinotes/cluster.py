@@ -95,7 +95,8 @@ class LocalWorkers:
 
     def _start(self) -> tuple[subprocess.Popen, IO[bytes]]:
         log = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 (open as long as the process)
-        command = [sys.executable, "-c", f"from equinotes.cluster import work; work({self.scheduler!r}, {self.scratch!r})"]
+        call = f"work({self.scheduler!r}, {self.scratch!r}, parent={os.getpid()})"
+        command = [sys.executable, "-c", f"from equinotes.cluster import work; {call}"]
         threads = str(self.threads)
         environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "EQUINOTES_PROGRESS": "0"}
         process = subprocess.Popen(
@@ -142,11 +143,11 @@ def local_workers(runs: int, workers: int | None) -> Iterator[tuple[Any, LocalWo
                 stack.close()
 
 
-def work(scheduler: str, scratch: str) -> None:
+def work(scheduler: str, scratch: str, *, parent: int) -> None:
     """The main function of a local worker process."""
     from distributed import Worker
 
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     async def serve() -> None:
         async with Worker(scheduler, nthreads=1, memory_limit=0, local_directory=scratch, dashboard=False) as worker:

@@ -3,139 +3,157 @@
 Features are [atoms, components, channels]: components of all orders side by side, channels last.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from e3nn import o3
 from e3nn.nn import FullyConnectedNet
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from equinotes.data.batches import Batch
 from equinotes.irreps import natural
-from equinotes.model.coupling import Geometry, Term, geometry, terms
+from equinotes.model.buffers import buffer
+from equinotes.model.coupling import Product, coupling
+from equinotes.model.geometry import Geometry, geometry
 from equinotes.model.paths import paths
 
-TILE = 64
-"""Bonds whose weights are held at a time: few enough that they stay in the cache."""
+TILE_BYTES = 4 * 2**20
+"""Weights are made for so many bonds at a time that those of one product take about as much memory: it stays in the cache."""
 
 
 class Convolution(nn.Module):
-    r"""One equivariant convolution. For edge e = (j -> i) of bond b, output order l3 and channels u -> v:
+    r"""One equivariant convolution. For edge e = (j -> i) of bond b, with channels u -> v:
 
-    .. math:: x'_i[l_3, v] = \frac1d \sum_{e=j\to i} \sum_{p, u} w_b[(p, u), v]\; y_e[(p, u)], \qquad
-              y_e[(p, u)] = M_e(p)\, x_j[l_1(p), u]
+    .. math:: x'_i[l_3, m_3, v] = \frac1d \sum_{e = j \to i} \sum_{p = (l_1, l_2, l_3)} \sum_u w_b(p)[u, v]
+              \sum_{m_1} M_e(p)[m_3, m_1]\; x_j[l_1, m_1, u], \qquad w_b = W\,\mathrm{silu}(W_0\, b(|r_b|))
 
-    with M_e (`coupling.py`) made once per batch, and one weight w_b = W silu(W_0 b(|r_b|)) for both directions of a bond. For
-    each l3, all paths p are summed in one product over (p, u), tile by tile; the backward pass makes w and y again.
+    M_e is made once per batch (`coupling.py` says how the sums are grouped), and both directions of a bond share one w_b.
     """
 
     def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
         super().__init__()
         (self.ls, self.mul_in), (self.ls_out, self.mul_out) = _orders(irreps_in), _orders(irreps_out)
-        self.num_paths = len(paths(self.ls, _orders(irreps_sh)[0], self.ls_out))
-        numel = self.num_paths * self.mul_in * self.mul_out
-        self.radial = FullyConnectedNet([num_basis, hidden, numel], torch.nn.functional.silu)
+        num_paths = len(paths(self.ls, _orders(irreps_sh)[0], self.ls_out))
+        self.weight_shape = (hidden, num_paths, self.mul_in, self.mul_out)
+        self.radial = FullyConnectedNet([num_basis, hidden, num_paths * self.mul_in * self.mul_out], silu)
         self.scale = 1 / (degree_norm * hidden**0.5)
 
     def forward(
         self, x: Float[Tensor, "atoms components mul"], edges: Geometry, only_scalars: bool = False
     ) -> Float[Tensor, "atoms components_out mul_out"]:
         """Messages summed at the targets; with `only_scalars` the rows of l > 0 are left out."""
+        way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out)
         hidden = self.radial.layer0(edges.basis) * self.scale
-        ls_out = self.ls_out[:1] if only_scalars else self.ls_out
-        chosen = [term for term in terms(self.ls, self.ls_out, self.mul_in) if term.l3 in ls_out]
-        weight = self.radial.layer1.weight.view(len(self.radial.layer0.weight[0]), self.num_paths, self.mul_in, self.mul_out)
-        return _Convolve.apply(x, hidden, weight, edges, chosen)
+        banks = way.banks(self.radial.layer1.weight.view(self.weight_shape))
+        return _Convolve.apply(x, hidden, edges, way.products, way.rotates, *banks)
 
 
 class _Convolve(torch.autograd.Function):
-    """sum over edges of y_e w_b, and its gradients, for tiles of bonds."""
+    """Lift, weigh, and sum at the targets, one tile of bonds at a time.
+
+    hidden: [bonds, k]; banks: one [k, (part, u, part_out, v)] for each product, so that hidden @ bank are the bonds' weights. For
+    gradients, lifted features and weights are made again rather than kept: that takes no longer than to write and read them.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, hidden: Tensor, weight: Tensor, edges: Geometry, chosen: list[Term]) -> Tensor:
-        ctx.save_for_backward(x, hidden, weight)
-        ctx.edges, ctx.chosen = edges, chosen
-        mul_out = weight.shape[-1]
-        rows = {term.l3: 2 * term.l3 + 1 for term in chosen}
-        messages = {l3: x.new_zeros(len(edges.source), m3, mul_out) for l3, m3 in rows.items()}
-        banks = _banks(weight, chosen)
-        for bonds, both in _tiles(len(hidden)):
-            for term, bank in zip(chosen, banks, strict=True):
-                y = _products(x, edges, term, both)
-                w = (hidden[bonds] @ bank).view(len(y), -1, mul_out)
-                message = messages[term.l3][both].view(len(y), -1, mul_out)
-                torch.baddbmm(message, y, w, out=message)
-        sums = [x.new_zeros(len(x), m3, mul_out).index_add_(0, edges.target, messages[l3]) for l3, m3 in rows.items()]
-        return torch.cat(sums, dim=1)
+    def forward(
+        ctx: Any, x: Tensor, hidden: Tensor, edges: Geometry, products: list[Product], rotates: bool, *banks: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(x, hidden, *banks)
+        ctx.edges, ctx.products, ctx.rotates = edges, products, rotates
+        out = x.new_zeros(len(x), products[-1].out.stop, _mul_out(x, products[0], banks[0]))
+        for bonds, both in _tiles(len(hidden), banks):
+            lift = edges.lift[both, : products[-1].lifted.stop]
+            lifted = _bmm("lifted", lift, _gather("source", x, edges.source[both]))
+            message = buffer("message", out, len(lifted), *out.shape[1:])
+            for product, bank in zip(products, banks, strict=True):
+                y = _pairs("y", lifted, product, product.lifted)
+                w = _weights(hidden[bonds], bank, y)
+                message[:, product.out] = _bmm("result", y, w).view(len(message), -1, message.shape[2])
+            if rotates:
+                message = _bmm("rotated", lift.transpose(1, 2), message)
+            out.index_add_(0, edges.target[both], message)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, hidden, weight = ctx.saved_tensors
-        edges, chosen = ctx.edges, ctx.chosen
-        grad_out = grads[0]
-        grad_x, grad_hidden, grad_weight = torch.zeros_like(x), torch.zeros_like(hidden), torch.zeros_like(weight)
-        banks = _banks(weight, chosen)
-        grad_banks = [torch.zeros_like(bank) for bank in banks]
-        where = _component_slices(chosen)
-        for bonds, both in _tiles(len(hidden)):
-            at_target = grad_out.index_select(0, edges.target[both])
-            grad_source = x.new_zeros(len(at_target), *x.shape[1:])
-            for term, bank, grad_bank in zip(chosen, banks, grad_banks, strict=True):
-                y = _products(x, edges, term, both)
-                w = (hidden[bonds] @ bank).view(len(y), -1, weight.shape[-1])
-                g = at_target[:, where[term.l3]].reshape(len(y), -1, weight.shape[-1])
-                grad_w = (y.transpose(1, 2) @ g).view(len(y), -1)
+        x, hidden, *banks = ctx.saved_tensors
+        edges, products = ctx.edges, ctx.products
+        grad_out = grads[0].contiguous()
+        grad_x, grad_hidden, grad_banks = (
+            torch.zeros_like(x),
+            torch.zeros_like(hidden),
+            [torch.zeros_like(bank) for bank in banks],
+        )
+        for bonds, both in _tiles(len(hidden), banks):
+            h = hidden[bonds]
+            lift = edges.lift[both, : products[-1].lifted.stop]
+            lifted = _bmm("lifted", lift, _gather("source", x, edges.source[both]))
+            grad_message = _gather("message", grad_out, edges.target[both])
+            if ctx.rotates:
+                grad_message = _bmm("rotated", lift, grad_message)
+            grad_lifted = buffer("grad lifted", x, *lifted.shape)
+            for product, bank, grad_bank in zip(products, banks, grad_banks, strict=True):
+                y = _pairs("y", lifted, product, product.lifted)
+                w = _weights(h, bank, y)
+                g = _pairs("result", grad_message, product, product.out)
+                grad_lifted[:, product.lifted] = _bmm("grad y", g, w.transpose(1, 2)).view(len(lifted), -1, x.shape[2])
+                grad_w = torch.bmm(y.transpose(1, 2), g, out=w).flatten(1)  # w has been used
                 grad_hidden[bonds].addmm_(grad_w, bank.T)
-                grad_bank.addmm_(hidden[bonds].T, grad_w)
-                matrix = edges.matrices[term.l3, term.group.start][both]
-                grad_y = (g @ w.transpose(1, 2)).view(len(at_target), -1, x.shape[-1])
-                grad_source[:, term.group] += matrix.transpose(1, 2) @ grad_y
-            grad_x.index_add_(0, edges.source[both], grad_source)
-        for term, grad_bank in zip(chosen, grad_banks, strict=True):
-            grad_weight[:, list(term.positions)] = grad_bank.view(len(weight), -1, *weight.shape[2:])
-        return grad_x, grad_hidden, grad_weight, None, None
+                grad_bank.addmm_(h.T, grad_w)
+            grad_x.index_add_(0, edges.source[both], _bmm("source", lift.transpose(1, 2), grad_lifted))
+        return grad_x, grad_hidden, None, None, None, *grad_banks
 
 
-def _products(x: Tensor, edges: Geometry, term: Term, both: slice) -> Float[Tensor, "bonds rows k"]:
-    """y of a tile: rows are (direction, m3), columns (path, channel)."""
-    matrix = edges.matrices[term.l3, term.group.start][both]
-    at_source = x[:, term.group].index_select(0, edges.source[both])
-    return (matrix @ at_source).view(len(matrix) // 2, 2 * (2 * term.l3 + 1), -1)
+def _mul_out(x: Tensor, product: Product, bank: Tensor) -> int:
+    parts, parts_out = ((part.stop - part.start) // product.rows for part in (product.lifted, product.out))
+    return bank.shape[1] // (parts * x.shape[2] * parts_out)
 
 
-def _banks(weight: Tensor, chosen: list[Term]) -> list[Float[Tensor, "hidden columns"]]:
-    """The last radial layer's weights of each term, [hidden, (path, u, v)]."""
-    return [weight[:, list(term.positions)].flatten(1) for term in chosen]
+def _tiles(bonds: int, banks: Sequence[Tensor]) -> list[tuple[slice, slice]]:
+    """Slices of the bonds, and of their edges; tiles of one batch are about equally large."""
+    most = max(1, TILE_BYTES // max(bank.shape[1] * bank.element_size() for bank in banks))
+    size = math.ceil(bonds / math.ceil(bonds / most)) if bonds else 1
+    return [(slice(start, start + size), slice(2 * start, 2 * (start + size))) for start in range(0, bonds, size)]
 
 
-def _tiles(bonds: int) -> list[tuple[slice, slice]]:
-    """Slices of the bonds, and of their edges."""
-    starts = range(0, bonds, TILE)
-    return [(slice(k, min(k + TILE, bonds)), slice(2 * k, 2 * min(k + TILE, bonds))) for k in starts]
+def _gather(name: str, x: Float[Tensor, "atoms m c"], index: Int[Tensor, " edges"]) -> Float[Tensor, "edges m c"]:
+    return torch.index_select(x, 0, index, out=buffer(name, x, len(index), *x.shape[1:]))
 
 
-def _component_slices(chosen: list[Term]) -> dict[int, slice]:
-    where, start = {}, 0
-    for l3 in dict.fromkeys(term.l3 for term in chosen):
-        where[l3] = slice(start, start + 2 * l3 + 1)
-        start += 2 * l3 + 1
-    return where
+def _bmm(name: str, a: Float[Tensor, "batch i j"], b: Float[Tensor, "batch j k"]) -> Float[Tensor, "batch i k"]:
+    return torch.bmm(a, b, out=buffer(name, a, len(a), a.shape[1], b.shape[2]))
+
+
+def _pairs(name: str, x: Float[Tensor, "edges m c"], product: Product, where: slice) -> Float[Tensor, "bonds rows columns"]:
+    """Some rows of both edges of a bond, as one matrix: (direction, row) by (part, channel)."""
+    chosen = x[:, where]
+    return buffer(name, x, *chosen.shape).copy_(chosen).view(len(x) // 2, 2 * product.rows, -1)
+
+
+def _weights(
+    hidden: Float[Tensor, "bonds k"], bank: Float[Tensor, "k weights"], y: Tensor
+) -> Float[Tensor, "bonds columns weights_out"]:
+    return torch.mm(hidden, bank, out=buffer("w", hidden, len(hidden), bank.shape[1])).view(len(hidden), y.shape[2], -1)
 
 
 class FirstConvolution(nn.Module):
     r"""The convolution of the embedding, whose atoms differ only by element:
 
-    .. math:: x'_i[l, v] = \frac1d \sum_{e=j\to i} Y_l(\hat r_e)\, a \sum_u w_b[l, u, v]\, x_{z_j}[u]
+    .. math:: x'_i[l, m, v] = \frac1d \sum_{e = j \to i} Y_{lm}(\hat r_e) \sum_u w_b(l)[u, v]\, x_{z_j}[u]
 
-    The weights meet the few elements of the batch instead of its many bonds.
+    The weights meet the few elements of the batch before they meet its many bonds.
     """
 
     def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
         super().__init__()
         (_, self.mul_in), (self.ls_out, self.mul_out) = _orders(irreps_in), _orders(irreps_out)
-        numel = len(self.ls_out) * self.mul_in * self.mul_out
-        self.radial = FullyConnectedNet([num_basis, hidden, numel], torch.nn.functional.silu)
+        self.weight_shape = (hidden, len(self.ls_out), self.mul_in, self.mul_out)
+        self.radial = FullyConnectedNet([num_basis, hidden, math.prod(self.weight_shape[1:])], silu)
         self.scale = 1 / (degree_norm * (hidden * self.mul_in) ** 0.5)
 
     def forward(
@@ -144,7 +162,7 @@ class FirstConvolution(nn.Module):
         """Messages summed at the targets; atoms of one element must have equal features x."""
         ls = self.ls_out[:1] if only_scalars else self.ls_out
         hidden = self.radial.layer0(edges.basis) * self.scale
-        weight = self.radial.layer1.weight.view(-1, len(self.ls_out), self.mul_in, self.mul_out)[:, : len(ls)]
+        weight = self.radial.layer1.weight.view(self.weight_shape)[:, : len(ls)]
         by_element = torch.einsum("zu,kluv->kzlv", x[edges.example, 0], weight).flatten(1)
         scalars = edges.is_element @ (hidden @ by_element).view(len(hidden), len(edges.example), len(ls) * self.mul_out)
         order = torch.tensor([k for k, l in enumerate(ls) for _ in range(2 * l + 1)], device=x.device)

@@ -1,121 +1,168 @@
-"""Clebsch-Gordan coefficients and harmonics folded together, once per batch, into small matrices that all blocks share.
+"""Two exact ways to write a convolution as a few large batched products; which one needs less work depends on the orders.
 
-For an edge of direction r, output order l3 and a group of input orders, the matrix
+For one edge, with input features x[l1, m1, u], the sum over paths p = (l1, l2, l3) is
 
-    M_e[(m3, p), m1] = a * sum_m2 CG(p)[m2, m3, m1] Y_l2(p)(r_e)[m2]
+    out[l3, m3, v] = sum_p sum_u w_p[u, v] sum_m1 M_p[m3, m1] x[l1, m1, u],    M_p = a_p sum_m2 CG_p[m2, m3, m1] Y_l2(r)[m2]
 
-turns the source's features [m1, u] into the products [m3, (p, u)] of all paths p = (l1, l2) -> l3: ready to meet the weights
-[(p, u), v] in one product.
+Both ways first lift the features by a matrix that depends on the edge alone, made once per batch and used by all blocks, then
+multiply parts of the lifted features with matrices of weights:
+
+- by path: lift by all M_p; for each l3 one product, summed over (p, u).
+- by frame: lift by the rotation into the bond's frame, where M_p is diagonal: M_p[m3, m1] = c_p(m) for m3 = m1 = +-m (the
+  reduction of Passaro and Zitnick, arXiv 2302.03655). Mix the weights of the paths between l1 and l3, W(m) = sum_p c_p(m) w_p;
+  for each m >= 0 one product from all l1 >= m to all l3 >= m; then rotate back.
+
+By frame makes more weights, but lifts less and multiplies fewer rows; with low orders and many channels by path is faster.
 """
 
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import cache, cached_property
+from itertools import accumulate
 
 import torch
 from e3nn import o3
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from equinotes.data.batches import Batch
-from equinotes.model.basis import bessel, edge_vectors, harmonics
+from equinotes.model.frames import POLE, frames
 from equinotes.model.paths import Path, clebsch_gordan, path_norm, paths
 
-GROUP_COMPONENTS = 16
-"""Input orders are taken together up to so many components: fewer and larger products, at the price of multiplying zeros."""
-
 
 @dataclass(frozen=True)
-class Term:
-    """One batched product of a convolution: from a group of input orders to one output order."""
+class Product:
+    """A part of the lifted features meets a matrix of weights: [edge, row, (part, u)] x [bond, (part, u), (part_out, v)]."""
 
-    l3: int
-    group: slice
-    """The components of the input orders."""
-    paths: tuple[Path, ...]
-    positions: tuple[int, ...]
-    """Where e3nn has these paths among all."""
-    norm: float
-    """e3nn's factor of these paths."""
+    rows: int
+    """Rows that one edge puts to one matrix of weights."""
+    lifted: slice
+    """Where the lifted features' (row, part) lie."""
+    out: slice
+    """Where the results' (row, part_out) go."""
 
 
-def input_groups(ls: tuple[int, ...]) -> list[tuple[tuple[int, ...], slice]]:
-    """Neighbouring orders taken together while they have at most GROUP_COMPONENTS components, and those components.
+def products(shapes: list[tuple[int, int, int]]) -> list[Product]:
+    """Products of these (rows, parts, parts_out), one after the other."""
+    lifted = accumulate((rows * parts for rows, parts, _ in shapes), initial=0)
+    out = accumulate((rows * parts_out for rows, _, parts_out in shapes), initial=0)
+    return [
+        Product(rows, slice(start, start + rows * parts), slice(start_out, start_out + rows * parts_out))
+        for (rows, parts, parts_out), start, start_out in zip(shapes, lifted, out, strict=False)
+    ]
 
-    >>> input_groups((0, 1, 2, 3, 4))
-    [((0, 1, 2, 3), slice(0, 16, None)), ((4,), slice(16, 25, None))]
+
+def components(ls: tuple[int, ...]) -> dict[int, slice]:
+    """Where each order's components lie among those of all.
+
+    >>> components((0, 2))
+    {0: slice(0, 1, None), 2: slice(1, 6, None)}
     """
-    groups: list[list[int]] = []
-    for l in ls:
-        if groups and sum(2 * k + 1 for k in [*groups[-1], l]) <= GROUP_COMPONENTS:
-            groups[-1].append(l)
-        else:
-            groups.append([l])
-    bounds = accumulate((sum(2 * l + 1 for l in group) for group in groups), initial=0)
-    return [(tuple(group), slice(*where)) for group, where in zip(groups, pairwise(bounds), strict=True)]
+    ends = list(accumulate(2 * l + 1 for l in ls))
+    return {l: slice(end - 2 * l - 1, end) for l, end in zip(ls, ends, strict=True)}
 
 
-def terms(ls: tuple[int, ...], ls_out: tuple[int, ...], mul_in: int) -> list[Term]:
-    """The products that make up a convolution from `ls` with harmonics of the same orders to `ls_out`."""
-    every = paths(ls, ls, ls_out)
-    found = []
-    for l3 in ls_out:
-        norm = path_norm(l3, sum(path.l3 == l3 for path in every), mul_in)
-        for group, where in input_groups(ls):
-            chosen = [(k, path) for k, path in enumerate(every) if path.l3 == l3 and path.l1 in group]
-            if chosen:
-                positions, some = zip(*chosen, strict=True)
-                found.append(Term(l3, where, some, positions, norm))
-    return found
+class ByPath:
+    """All paths that lead to one output order are summed in one product.
+
+    Takes the orders and channels of input and harmonics, all paths of the layer (they decide the norms and the places of the
+    weights), and the output orders that are wanted.
+    """
+
+    rotates = False
+
+    def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...]) -> None:
+        self.ls, self.mul = ls, mul
+        self.paths_to = {l3: [path for path in every if path.l3 == l3] for l3 in ls_out}
+        self.places = torch.tensor([every.index(path) for some in self.paths_to.values() for path in some])
+        self.products = products([(2 * l3 + 1, len(some), 1) for l3, some in self.paths_to.items()])
+
+    def work(self) -> int:
+        """Multiplications per bond and training step, weights (made twice in a step, with two gradients) and features."""
+        rows = sum(product.rows * (product.lifted.stop - product.lifted.start) // product.rows for product in self.products)
+        return 4 * self.mul**3 * len(self.places) + 6 * rows * self.mul * (self.mul + components(self.ls)[self.ls[-1]].stop)
+
+    def lift(self, vectors: Float[Tensor, "edges 3"], sh: Float[Tensor, "edges m"]) -> Float[Tensor, "edges lifted m"]:
+        """M_p of all paths; rows are (l3; m3, path)."""
+        lift = sh @ self._constant.to(sh)
+        return lift.view(len(sh), -1, sh.shape[1])
+
+    @cached_property
+    def _constant(self) -> Float[Tensor, "m2 lifted_m1"]:
+        where = components(self.ls)
+        constants = []
+        for l3, some in self.paths_to.items():
+            constant = torch.zeros(where[self.ls[-1]].stop, 2 * l3 + 1, len(some), where[self.ls[-1]].stop, dtype=torch.float64)
+            for place, path in enumerate(some):
+                constant[where[path.l2], :, place, where[path.l1]] = path_norm(l3, len(some), self.mul) * clebsch_gordan(path)
+            constants.append(constant.flatten(1, 2))
+        return torch.cat(constants, dim=1).flatten(1)
+
+    def banks(self, weight: Float[Tensor, "hidden paths u v"]) -> list[Float[Tensor, "hidden weights"]]:
+        """The weights that each product takes, [hidden, (path, u, v)]."""
+        chosen = weight.flatten(2).index_select(1, self.places.to(weight.device)).flatten(1)
+        size = weight.shape[2:].numel()
+        return list(chosen.split([len(some) * size for some in self.paths_to.values()], dim=1))
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """What the blocks need to know about a batch; both directions of a bond lie next to each other."""
+class ByFrame:
+    """In the frame of the bond, all orders are coupled in one product for each m; arguments as for `ByPath`."""
 
-    source: Int[Tensor, " edges"]
-    """Atom where a message starts; edges = 2 bonds, ordered bond by bond."""
-    target: Int[Tensor, " edges"]
-    """Atom where it arrives."""
-    basis: Float[Tensor, "bonds basis"]
-    """Bessel functions of the bond lengths."""
-    sh: Float[Tensor, "edges components"]
-    """Spherical harmonics of the edge directions."""
-    example: Int[Tensor, " elements"]
-    """One atom of each element of the batch."""
-    is_element: Float[Tensor, "bonds 2 elements"]
-    """Whether a direction's source is of an element (1) or not (0)."""
-    matrices: dict[tuple[int, int], Float[Tensor, "edges rows components_in"]]
-    """M_e by output order and first input component, without degree norm and radial norm."""
+    def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...]) -> None:
+        self.ls, self.mul, self.ls_out, self.every = ls, mul, ls_out, every
+        self.rotates = len(ls_out) > 1
+        self.ms = range(ls_out[-1] + 1)
+        self.products = products([(1 + (m > 0), sum(l >= m for l in ls), sum(l >= m for l in ls_out)) for m in self.ms])
+
+    def work(self) -> int:
+        """Multiplications per bond and training step, as for `ByPath`."""
+        pairs = [(m, l1, l3) for m in self.ms for l1 in self.ls for l3 in self.ls_out if min(l1, l3) >= m]
+        rows = sum(1 + (m > 0) for m, _, _ in pairs)
+        return 4 * self.mul**3 * len(pairs) + 6 * rows * self.mul**2 + 10 * components(self.ls)[self.ls[-1]].stop ** 2 * self.mul
+
+    def lift(self, vectors: Float[Tensor, "edges 3"], sh: Float[Tensor, "edges m"]) -> Float[Tensor, "edges lifted m"]:
+        """Rotations into the frames of the bonds; rows are (m; -m before +m, l)."""
+        where = components(self.ls)
+        lift = sh.new_zeros(len(sh), sh.shape[1], sh.shape[1])
+        for l, rotation in zip(self.ls, frames(vectors, self.ls), strict=True):
+            lift[:, where[l], where[l]] = rotation.transpose(1, 2)
+        signed = [(l, sign * m) for m in range(self.ls[-1] + 1) for sign in ((-1, 1) if m else (0,)) for l in self.ls if l >= m]
+        order = torch.tensor([where[l].start + l + m for l, m in signed], device=sh.device)
+        return lift.index_select(1, order)
+
+    @cached_property
+    def _mixes(self) -> dict[int, Float[Tensor, "pairs paths"]]:
+        """c_p(m) for each l1: rows are (m, l3), columns the paths from l1."""
+        mixes = {}
+        for l1 in self.ls:
+            some = [path for path in self.every if path.l1 == l1]
+            rows = [(m, l3) for m in self.ms if m <= l1 for l3 in self.ls_out if l3 >= m]
+            mixes[l1] = torch.zeros(len(rows), len(some), dtype=torch.float64)
+            for column, path in enumerate(some):
+                pole = o3.spherical_harmonics(path.l2, torch.tensor(POLE, dtype=torch.float64), False, "integral")
+                norm = path_norm(path.l3, sum(other.l3 == path.l3 for other in self.every), self.mul)
+                coupled = norm * torch.tensordot(pole, clebsch_gordan(path), dims=1)
+                for row, (m, l3) in enumerate(rows):
+                    if l3 == path.l3:
+                        mixes[l1][row, column] = coupled[l3 + m, l1 + m]
+        return mixes
+
+    def banks(self, weight: Float[Tensor, "hidden paths u v"]) -> list[Float[Tensor, "hidden weights"]]:
+        """The weights that each product takes, W(m) as [hidden, (l1, u, l3, v)]."""
+        by_m: dict[int, list[Tensor]] = {m: [] for m in self.ms}
+        sizes = [mix.shape[1] for mix in self._mixes.values()]
+        for (l1, mix), part in zip(self._mixes.items(), weight.split(sizes, dim=1), strict=True):
+            mixed = torch.matmul(mix.to(weight), part.flatten(2)).unflatten(2, weight.shape[2:])
+            ms = [m for m in self.ms if m <= l1]
+            for m, some in zip(ms, mixed.split([sum(l3 >= m for l3 in self.ls_out) for m in ms], dim=1), strict=True):
+                by_m[m].append(some.transpose(1, 2).flatten(1))
+        return [torch.cat(parts, dim=1) for parts in by_m.values()]
 
 
-def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> Geometry:
-    """Everything about a batch that does not depend on weights. Gradients do not flow to positions."""
-    with torch.no_grad():
-        bonds = batch.edge_index.shape[1] // 2
-        forward = batch.edge_index[:, :bonds]
-        source, target = (torch.stack([ends, others], dim=1).flatten() for ends, others in (forward, forward.flip(0)))
-        vectors = edge_vectors(batch.pos, forward)
-        sh = _both_directions(harmonics(vectors, ls), ls)
-        elements, kind = torch.unique(batch.z, return_inverse=True)
-        example = torch.zeros_like(elements).scatter_(0, kind, torch.arange(len(kind), device=kind.device))
-        is_element = torch.nn.functional.one_hot(kind[source].view(bonds, 2), len(elements)).to(sh.dtype)
-        matrices = {(term.l3, term.group.start): coupling(term, ls, sh) for term in terms(ls, ls, mul)}
-        return Geometry(source, target, bessel(vectors.norm(dim=1), num_basis, cutoff), sh, example, is_element, matrices)
+@cache
+def coupling(ls: tuple[int, ...], mul: int, ls_layer: tuple[int, ...], ls_out: tuple[int, ...]) -> ByPath | ByFrame:
+    """How to compute those outputs `ls_out` that are wanted of a layer from `ls` to `ls_layer`.
 
-
-def _both_directions(sh: Float[Tensor, "bonds components"], ls: tuple[int, ...]) -> Float[Tensor, "edges components"]:
-    """Harmonics of r and of -r in turn: Y_l(-r) = (-1)^l Y_l(r)."""
-    parity = torch.cat([sh.new_full((2 * l + 1,), (-1.0) ** l) for l in ls])
-    return torch.stack([sh, sh * parity], dim=1).flatten(0, 1)
-
-
-def coupling(term: Term, ls: tuple[int, ...], sh: Float[Tensor, "edges components"]) -> Float[Tensor, "edges rows components_in"]:
-    """M_e of one term; rows are (m3, path)."""
-    where = dict(zip(ls, o3.Irreps([(1, (l, 1)) for l in ls]).slices(), strict=True))
-    width = term.group.stop - term.group.start
-    matrix = sh.new_zeros(len(sh), 2 * term.l3 + 1, len(term.paths), width)
-    for p, path in enumerate(term.paths):
-        cg = clebsch_gordan(path, sh.dtype).to(sh.device)
-        columns = slice(where[path.l1].start - term.group.start, where[path.l1].stop - term.group.start)
-        matrix[:, :, p, columns] = (sh[:, where[path.l2]] @ (term.norm * cg).flatten(1)).view(len(sh), *cg.shape[1:])
-    return matrix.flatten(1, 2)
+    The way depends on `ls` and `mul` alone, so that all layers of a network share what is lifted.
+    """
+    all_outputs = ls, mul, paths(ls, ls, ls), ls
+    less = ByPath(*all_outputs).work() <= ByFrame(*all_outputs).work()
+    return (ByPath if less else ByFrame)(ls, mul, paths(ls, ls, ls_layer), ls_out)

@@ -1,5 +1,6 @@
 """Which orders couple, how strongly, and by which coefficients: the bookkeeping of e3nn's fully connected tensor product."""
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -41,6 +42,7 @@ def path_norm(l3: int, num_paths: int, mul_in: int) -> float:
     return ((2 * l3 + 1) / (num_paths * mul_in)) ** 0.5
 
 
-def clebsch_gordan(path: Path, dtype: torch.dtype) -> Float[Tensor, "m2 m3 m1"]:
+@cache
+def clebsch_gordan(path: Path) -> Float[Tensor, "m2 m3 m1"]:
     """Wigner 3j symbols in e3nn's real basis (they differ from Clebsch-Gordan coefficients by a factor), harmonics first."""
-    return o3.wigner_3j(*path, dtype=dtype).permute(1, 2, 0).contiguous()
+    return o3.wigner_3j(*path, dtype=torch.float64).permute(1, 2, 0).contiguous()

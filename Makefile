@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help book test lint bench lock clean env venv
+.PHONY: help book test lint lock clean env venv
 
 BIN := .venv/bin
 # Python that makes the environment: the first of these that is 3.11 or newer (or say PYTHON=...).
@@ -24,9 +24,6 @@ lint: env  ## check format, style and types (pre-commit runs the same)
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
-
-bench: env  ## measure against the peers and write the tables
-	@$(BIN)/python -m benchmarks
 
 lock: env  ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet \

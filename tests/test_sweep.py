@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from importlib import import_module
 
 import psutil
@@ -37,8 +38,10 @@ def test_each_run_has_its_own_fate(tmp_path, qm9, capsys):
 
     def kill_the_worker():
         wait_until(lambda: under_way(ENDLESS, tmp_path))
-        (worker,) = [child for child in psutil.Process().children() if "equinotes.cluster" in " ".join(child.cmdline())]
-        worker.kill()
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):  # other tests' children may have ended
+                if "equinotes.cluster" in " ".join(child.cmdline()):
+                    child.kill()
 
     killer = threading.Thread(target=kill_the_worker)
     killer.start()

@@ -1,0 +1,45 @@
+"""PHATE of an irrep's features: equinotes' settings against PHATE's defaults, and whether both show the same."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+
+from equinotes import RunConfig, build_network, load_qm9
+from equinotes.analysis.manifold import feature_tables, neighbour_overlap, phate, procrustes_correlation
+from equinotes.embedding import embed
+
+MOLECULES = 13_083
+NEIGHBOURS = 10
+
+
+def run(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
+    """One row per irrep: seconds of both, correlation of the pictures, and how many true neighbours each one keeps."""
+    torch.set_num_threads(threads)
+    rows = np.random.default_rng(0).permutation(len(load_qm9(progress=False)))[: 2_000 if quick else MOLECULES]
+    last = embed(build_network(RunConfig(ls=(0, 1, 2), mul=32)).to(device), rows)[-1]
+    return pd.DataFrame(
+        _compare(irrep, part, threads)
+        for irrep, part in list(feature_tables(last.x, last.irreps, "norms").items())[: 1 if quick else None]
+    )
+
+
+def _compare(irrep: str, x: np.ndarray, threads: int) -> dict[str, object]:
+    from phate import PHATE
+
+    start = time.perf_counter()
+    default = PHATE(random_state=0, n_jobs=threads, verbose=0).fit_transform(x)
+    middle = time.perf_counter()
+    own = phate(x, seed=0, n_jobs=threads)
+    end = time.perf_counter()
+    return {
+        "irrep": irrep,
+        "molecules": len(x),
+        "default_s": middle - start,
+        "equinotes_s": end - middle,
+        "default_times_equinotes": (middle - start) / (end - middle),
+        "procrustes_correlation": procrustes_correlation(own, default),
+        "default_keeps": neighbour_overlap(x, default, NEIGHBOURS).overlap,
+        "equinotes_keeps": neighbour_overlap(x, own, NEIGHBOURS).overlap,
+    }

@@ -1,0 +1,148 @@
+"""One contestant in a process of its own, so that each has its allocator and its peak of memory to itself."""
+
+import multiprocessing
+import os
+import resource
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.contestants import Contestant, Skipped
+from equinotes import RunConfig, load_qm9
+
+NUM_BATCHES = 4
+
+
+class Trainer:
+    """Training steps of one contestant on a few fixed batches of random molecules."""
+
+    def __init__(self, contestant: Contestant, config: RunConfig, threads: int, device: str) -> None:
+        torch.set_num_threads(threads)
+        qm9 = load_qm9(progress=False)
+        draw = np.random.default_rng(0)
+        rows = [draw.choice(len(qm9), config.batch_size, replace=False) for _ in range(NUM_BATCHES)]
+        self.device = device
+        self.batches = [qm9.batch(some, graph=config.graph, cutoff=config.cutoff).to(device) for some in rows]
+        self.targets = [torch.from_numpy(draw.normal(size=config.batch_size)).float().to(device) for _ in rows]
+        self.baseline = peak_bytes(device)
+        start = time.perf_counter()
+        self.net = contestant.build(config).to(device)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        self.seconds_to_build = time.perf_counter() - start
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Predictions, and the loss's gradients at the initial weights: what must be the same for all contestants."""
+        found = {"prediction": self._backward(0).detach()}
+        for name, parameter in self.net.named_parameters():
+            found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        return {name: tensor.cpu().numpy() for name, tensor in found.items()}
+
+    def steps(self, number: int, repeat: int) -> float:
+        """Seconds of one whole step (forward, backward, AdamW) on batch `number`, mean of `repeat` steps."""
+        self._synchronize()
+        start = time.perf_counter()
+        for _ in range(repeat):
+            self._backward(number % NUM_BATCHES)
+            self.optimizer.step()
+        self._synchronize()
+        return (time.perf_counter() - start) / repeat
+
+    def peak_megabytes(self) -> float:
+        """Memory at its peak, above what was there before the network."""
+        return (peak_bytes(self.device) - self.baseline) / 1e6
+
+    def roof(self) -> float:
+        """GFLOP/s of a product of large square matrices, here and now."""
+        size = 1024 if self.device == "cpu" else 8192
+        a = torch.randn(size, size, device=self.device)
+        a @ a
+        self._synchronize()
+        start = time.perf_counter()
+        for _ in range(4):
+            a @ a
+        self._synchronize()
+        return 4 * 2 * size**3 / (time.perf_counter() - start) / 1e9
+
+    def bonds(self) -> list[int]:
+        """Bonds in each batch."""
+        return [batch.edge_index.shape[1] // 2 for batch in self.batches]
+
+    def _backward(self, number: int) -> torch.Tensor:
+        self.optimizer.zero_grad()
+        predicted = self.net.normalised(self.batches[number])
+        (predicted - self.targets[number]).square().mean().backward()
+        return predicted
+
+    def _synchronize(self) -> None:
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+
+
+def peak_bytes(device: str) -> int:
+    """Largest memory of this process, or of the GPU's allocator."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Worker:
+    """A `Trainer` in another process; its methods are called by name."""
+
+    def __init__(self, contestant: Contestant, config: RunConfig, threads: int, device: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.contestant = contestant
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there, contestant, config, threads, device), daemon=True)
+        with environment(contestant.environment | {"OMP_NUM_THREADS": str(threads)}):
+            self._process.start()
+        there.close()
+
+    def call(self, method: str, *args: Any) -> Any:
+        """The method's result; what it raises there is raised here."""
+        self._here.send((method, args))
+        return self.result()
+
+    def result(self) -> Any:
+        """What the process has to say next."""
+        result = self._here.recv()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def close(self) -> None:
+        """End the process: it stops when nobody can ask it any more."""
+        self._here.close()
+        self._process.join(timeout=60)
+        self._process.kill()
+
+
+def _serve(pipe: Connection, contestant: Contestant, config: RunConfig, threads: int, device: str) -> None:
+    warnings.simplefilter("ignore")
+    try:
+        trainer = Trainer(contestant, config, threads, device)
+        pipe.send(trainer.seconds_to_build)
+        while True:
+            method, args = pipe.recv()
+            pipe.send(getattr(trainer, method)(*args))
+    except EOFError:
+        return
+    except (Skipped, RuntimeError, MemoryError) as error:
+        pipe.send(error)
+
+
+@contextmanager
+def environment(changes: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes that are started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -42,6 +42,8 @@ class RunConfig:
 
     target: str = "U0_atom"
     """QM9 column to fit: atomization energy at 0 K [eV] unless changed."""
+    auxiliary: tuple[str, ...] = ()
+    """Further columns fitted beside it with equal weight, each by a readout of its own; errors are those of `target`."""
     reference: Literal["mean", "composition"] = "composition"
     """What is taken off before fitting: one mean, as in the paper, or least-squares energies per element."""
 
@@ -87,7 +89,8 @@ class RunConfig:
     """Initial weights and the order of the batches."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ls", _as_orders(self.ls))
+        object.__setattr__(self, "ls", _as_tuple("ls", "orders such as (0, 1, 2)", self.ls))
+        object.__setattr__(self, "auxiliary", _as_tuple("auxiliary", "targets such as ('dipole',)", self.auxiliary))
         for name, hint in _HINTS().items():
             object.__setattr__(self, name, _checked(name, getattr(self, name), hint))
         if self.ls[:1] != (0,) or list(self.ls) != sorted(set(self.ls)):
@@ -103,7 +106,10 @@ class RunConfig:
         for name in ("weight_decay", "split_seed", "seed"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        check_target(self.target)
+        for name in (self.target, *self.auxiliary):
+            check_target(name)
+        if len({self.target, *self.auxiliary}) <= len(self.auxiliary):
+            raise ValueError(f"auxiliary must name other targets than {self.target}, each once, got {self.auxiliary}")
 
     @property
     def lmax(self) -> int:
@@ -123,7 +129,7 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, ready for JSON."""
-        return {**asdict(self), "ls": list(self.ls)}
+        return {**asdict(self), "ls": list(self.ls), "auxiliary": list(self.auxiliary)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -181,10 +187,10 @@ def check_target(name: str) -> str:
     return name
 
 
-def _as_orders(ls: Any) -> tuple[int, ...]:
-    if isinstance(ls, str | bytes) or not hasattr(ls, "__iter__"):
-        raise TypeError(f"ls must be a sequence of orders such as (0, 1, 2), got {ls!r}")
-    return tuple(ls)
+def _as_tuple(name: str, what: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        raise TypeError(f"{name} must be a sequence of {what}, got {value!r}")
+    return tuple(value)
 
 
 def _HINTS() -> dict[str, Any]:
@@ -197,8 +203,9 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         if value not in get_args(hint):
             raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {value!r}")
     elif get_origin(hint) is tuple:
-        if not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
-            raise TypeError(f"{name} must hold whole numbers, got {value!r}")
+        kind = get_args(hint)[0]
+        if not all(isinstance(item, kind) and not isinstance(item, bool) for item in value):
+            raise TypeError(f"{name} must hold {'whole numbers' if kind is int else 'names'}, got {value!r}")
     elif hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):

@@ -22,6 +22,10 @@ def _write_orders(ls: tuple[int, ...]) -> list[str]:
     return [",".join(map(str, ls))]
 
 
+def _parse_names(words: list[str]) -> tuple[str, ...]:
+    return parse("auxiliary", words[0], tuple[str, ...])
+
+
 Orders = Annotated[
     tuple[int, ...],
     PrimitiveConstructorSpec(
@@ -33,6 +37,20 @@ Orders = Annotated[
     ),
 ]
 """A set of orders in one word: `0,1,2` or `0,3-6`."""
+
+Names = Annotated[
+    tuple[str, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAMES",
+        instance_from_str=_parse_names,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda names: [",".join(names)],
+    ),
+]
+"""Names in one word: `dipole,alpha`; an empty word for none."""
+
+WORDS = {"ls": Orders, "auxiliary": Names}
 
 
 def field_docs() -> dict[str, str]:
@@ -54,7 +72,7 @@ def config_flags(defaults: RunConfig, *, many: bool) -> type:
     docs, hints = field_docs(), get_type_hints(RunConfig)
     flags = []
     for each in fields(RunConfig):
-        hint: Any = Orders if each.name == "ls" else hints[each.name]
+        hint: Any = WORDS.get(each.name, hints[each.name])
         default = getattr(defaults, each.name)
         text = docs[each.name] + (" Written 0,1,2 or 0,3-6." if each.name == "ls" else "")
         kind: Any = Annotated[hint, tyro.conf.arg(help=text)]
@@ -65,8 +83,8 @@ def config_flags(defaults: RunConfig, *, many: bool) -> type:
 
 
 def _word(hint: Any) -> str:
-    if hint is Orders:
-        return "ORDERS"
+    if hint in WORDS.values():
+        return "ORDERS" if hint is Orders else "NAMES"
     return f"{{{','.join(get_args(hint))}}}" if get_origin(hint) is Literal else hint.__name__.upper()
 
 

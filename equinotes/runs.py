@@ -181,7 +181,7 @@ def list_runs(runs_dir: str | Path = "runs") -> pd.DataFrame:
 def _row(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": run.run_id, "status": run.status, "complete": run.complete, "path": str(run.path)}
     try:
-        row |= run.config.to_dict() | {"ls": run.config.ls, "lmax": run.config.lmax}
+        row |= run.config.to_dict() | {"ls": run.config.ls, "auxiliary": run.config.auxiliary, "lmax": run.config.lmax}
         if run.complete:
             row |= {f"test_{name}": value for name, value in run.errors.items()}
             row["seconds"] = run.provenance["seconds"]

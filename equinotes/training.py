@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -87,7 +88,15 @@ def prepare(config: RunConfig, qm9: QM9) -> tuple[Network, Split]:
     )
     net = build_network(config)
     net.set_reference(*fit_reference(qm9, split.train, config))
+    if config.auxiliary:
+        values = targets_of(config, qm9, split.train)[:, 1:]
+        net.set_auxiliary(values.mean(dim=0), values.std(dim=0, correction=0))
     return net, split
+
+
+def targets_of(config: RunConfig, qm9: QM9, rows: np.ndarray) -> Float[Tensor, "rows outputs"]:
+    """The target and then the auxiliary targets of these rows, in their units, float64."""
+    return torch.from_numpy(np.stack([qm9.targets[name][rows] for name in (config.target, *config.auxiliary)], axis=1))
 
 
 def fit_reference(qm9: QM9, rows: np.ndarray, config: RunConfig) -> tuple[float, float, Tensor | None]:
@@ -180,14 +189,13 @@ def _train_epoch(
 ) -> None:
     config = net.config
     device = next(net.parameters()).device
-    targets = qm9.targets[config.target]
     net.train()
     last = saved = time.monotonic()
     batches = list(shuffled_batches(split.train, config.batch_size, config.seed, position.epoch))
     for rows in batches[position.step :]:
         batch = batch_of(config, qm9, rows).to(str(device))
-        wanted = net.normalise(torch.from_numpy(targets[rows]).to(device), batch)
-        difference = net.normalised(batch) - wanted
+        wanted = net.normalise(targets_of(config, qm9, rows).to(device), batch)
+        difference = net.outputs(batch) - wanted
         loss = difference.square().mean()
         value = loss.item()
         if not math.isfinite(value):
@@ -197,7 +205,7 @@ def _train_epoch(
         optimizer.step()
         now = time.monotonic()
         position.loss_sum += value * len(rows)
-        position.error_sum += difference.detach().abs().sum().item() * net.scale
+        position.error_sum += difference.detach()[:, 0].abs().sum().item() * net.scale
         position.epoch_seconds += now - last
         position.seconds += now - last
         position.step += 1

@@ -55,6 +55,7 @@ class Network(nn.Module):
     ref_mean: Tensor
     ref_scale: Tensor
     ref_elements: Tensor
+    ref_auxiliary: Tensor
 
     def __init__(self, config: RunConfig, implementation: str = "fast", *, all_outputs: bool = False) -> None:
         super().__init__()
@@ -76,6 +77,11 @@ class Network(nn.Module):
         self.register_buffer("ref_mean", torch.zeros((), dtype=torch.float64))
         self.register_buffer("ref_scale", torch.ones((), dtype=torch.float64))
         self.register_buffer("ref_elements", torch.zeros(NUM_ELEMENTS, dtype=torch.float64))
+        if config.auxiliary:  # drawn last, so that everything else starts as it would without them
+            self.auxiliary = nn.Linear(config.mul, len(config.auxiliary))
+            self.register_buffer(
+                "ref_auxiliary", torch.tensor([[0.0], [1.0]], dtype=torch.float64).repeat(1, len(config.auxiliary))
+            )
 
     def forward(self, batch: Batch, edit: Edit | None = None) -> Float[Tensor, " molecules"]:
         """Predictions in the target's unit, float64. `edit(k, parts)` may replace the features after block k = 1, 2, ...
@@ -86,15 +92,27 @@ class Network(nn.Module):
 
     def normalised(self, batch: Batch, edit: Edit | None = None) -> Float[Tensor, " molecules"]:
         """What the loss sees: (prediction - mean - energies of the elements) / scale."""
-        x = self._stream(batch, edit)[-1]
-        scalars = x.flatten(1)[:, : self.config.mul]
+        return self.outputs(batch, edit)[:, 0]
+
+    def outputs(self, batch: Batch, edit: Edit | None = None) -> Float[Tensor, "molecules outputs"]:
+        """All that is fitted, as the loss sees it: the target, then the auxiliary targets, (value - mean) / scale."""
+        scalars = self._stream(batch, edit)[-1].flatten(1)[:, : self.config.mul]
         atoms = scalars @ self.readout / self.config.mul**0.5
         sums = atoms.new_zeros(batch.num_molecules).index_add(0, batch.molecule, atoms)
-        return self.energy(sums[:, None])[:, 0]
+        energy = self.energy(sums[:, None])
+        if not self.config.auxiliary:
+            return energy
+        pooled = scalars.new_zeros(batch.num_molecules, self.config.mul).index_add(0, batch.molecule, scalars)
+        return torch.cat([energy, self.auxiliary(pooled)], dim=1)
 
-    def normalise(self, values: Float[Tensor, " molecules"], batch: Batch) -> Float[Tensor, " molecules"]:
-        """Targets, in their unit, as the loss sees them, in the network's precision."""
-        return ((values - self.ref_mean - self._composition(batch)) / self.ref_scale).to(self.readout.dtype)
+    def normalise(self, values: Float[Tensor, "molecules *outputs"], batch: Batch) -> Float[Tensor, "molecules *outputs"]:
+        """Targets, in their units, as the loss sees them, in the network's precision; columns as in `outputs`."""
+        first = values if values.ndim == 1 else values[:, 0]
+        first = (first - self.ref_mean - self._composition(batch)) / self.ref_scale
+        if values.ndim == 1:
+            return first.to(self.readout.dtype)
+        rest = (values[:, 1:] - self.ref_auxiliary[0]) / self.ref_auxiliary[1] if self.config.auxiliary else values[:, 1:]
+        return torch.cat([first[:, None], rest], dim=1).to(self.readout.dtype)
 
     def set_reference(self, mean: float, scale: float, elements: Float[Tensor, " elements"] | None = None) -> None:
         """What is added to and multiplied with the network's output; `elements` [100] holds one energy per atomic number."""
@@ -103,6 +121,10 @@ class Network(nn.Module):
         self.ref_mean.fill_(mean)
         self.ref_scale.fill_(scale)
         self.ref_elements.zero_() if elements is None else self.ref_elements.copy_(elements)
+
+    def set_auxiliary(self, means: Float[Tensor, " auxiliary"], scales: Float[Tensor, " auxiliary"]) -> None:
+        """Mean and scale of each auxiliary target, in its unit."""
+        self.ref_auxiliary.copy_(torch.stack([means, scales]))
 
     @property
     def scale(self) -> float:

@@ -86,7 +86,7 @@ LAYERS = {
     "foundation": {"config", "irreps", "files", "progress", "values", "provenance"},
     "matter": {"data", "model"},
     "experiments": {"training", "embedding", "runs", "sweep", "cluster", "results"},
-    "product": {"notebooks", "notebook_files", "book", "flags", "commands", "cli"},
+    "product": {"notebooks", "notebook_files", "book", "flags", "audit", "audit_commands", "commands", "cli"},
 }
 """Lowest first: a module imports from its own layer and from those below."""
 

@@ -2,8 +2,8 @@
 
 Claims and thresholds were written down before the runs that they judge. An error is the mean absolute error on the test
 molecules; two sets of orders are compared by the relative change of the error, seed by seed, with Student's interval at 95 % over
-the seeds. A comparison counts only where both networks have left the linear baseline behind that knows composition, bonds and bond
-lengths, fitted to the same molecules: before that, what a network lacks is training, and its orders say nothing. Where the
+the seeds. A comparison counts only where both networks have left the linear baseline behind that knows composition, bonds and
+bond lengths, fitted to the same molecules: before that, what a network lacks is training, and its orders say nothing. Where the
 target's two references count and lead to different verdicts, the verdict is open.
 """
 
@@ -43,9 +43,9 @@ CLAIMS = (
         "C1",
         "Orders added to 0, 1, 2 do not lower the test error.",
         "A set with more orders whose error is clearly lower at the same number of channels.",
-        f"not reproduced if for some added set the whole interval of the relative change lies below {-MARGIN:+.0%}; reproduced if "
-        f"for every added set it lies above {-EQUIVALENT:+.0%}; otherwise open. Compared are 0,1,2 with one of 4, 6, 8, 10 at 32 "
-        "channels and 0..4, 0..6, 0..8 at 16 channels, each with 0,1,2 at the same channels.",
+        f"not reproduced if for some added set the whole interval of the relative change lies below {-MARGIN:+.0%}; reproduced "
+        f"if for every added set it lies above {-EQUIVALENT:+.0%}; otherwise open. Compared are 0,1,2 with one of 4, 6, 8, 10 at "
+        "32 channels and 0..4, 0..6, 0..8 at 16 channels, each with 0,1,2 at the same channels.",
     ),
     Claim(
         "C2",
@@ -53,16 +53,16 @@ CLAIMS = (
         "these orders are ignored in training.",
         "Latents of l = 1 and 2, cut where they lie, that are structured and used.",
         f"An order is structured when neighbours in its power spectra (last block, molecule sums, size taken off) agree in "
-        f"complexity with p < {SIGNIFICANT} in {AGREEING:.0%} of the seeds, and used when shuffling it at one of the blocks that can "
-        f"reach the energy costs {DAMAGE:.0%} in {AGREEING:.0%} of the seeds. Artefact of the cut orders if l = 1 and l = 2 are both "
-        "structured and used; reproduced if neither is either; otherwise open.",
+        f"complexity with p < {SIGNIFICANT} in {AGREEING:.0%} of the seeds, and used when shuffling it at one of the blocks that "
+        f"can reach the energy costs {DAMAGE:.0%} in {AGREEING:.0%} of the seeds. Artefact of the cut orders if l = 1 and l = 2 "
+        "are both structured and used; reproduced if neither is either; otherwise open.",
     ),
     Claim(
         "C3",
         "Without l = 1 and 2 (orders 0, 3, 4, 5, 6) the error is lower at the same number of parameters.",
         "An error that is not lower than that of orders 0 to 4.",
-        f"reproduced if the whole interval of the relative change lies below 0 and its mean below {-MARGIN:+.0%}; not reproduced if "
-        f"the whole interval lies above {-MARGIN:+.0%}; otherwise open.",
+        f"reproduced if the whole interval of the relative change lies below 0 and its mean below {-MARGIN:+.0%}; not reproduced "
+        f"if the whole interval lies above {-MARGIN:+.0%}; otherwise open.",
     ),
     Claim(
         "C4",
@@ -70,16 +70,17 @@ CLAIMS = (
         "Gradient flow, or damage when an order is shuffled, that is larger through orders above 0 at blocks that can reach the "
         "energy.",
         f"In the networks with orders 0 to 6, blocks 1 to 4. Reproduced if in {AGREEING:.0%} of the seeds l = 0 holds more than "
-        f"{DOMINANT:.0%} of the gradient flow at every block, and shuffling it costs more than shuffling any other order there; not "
-        f"reproduced if in {AGREEING:.0%} of the seeds some other order holds more than l = 0 at two blocks or more; otherwise open.",
+        f"{DOMINANT:.0%} of the gradient flow at every block, and shuffling it costs more than shuffling any other order there; "
+        f"not reproduced if in {AGREEING:.0%} of the seeds some other order holds more than l = 0 at two blocks or more; "
+        "otherwise open.",
     ),
     Claim(
         "C5",
         "The test error alone does not show which orders are used.",
         "Errors that tell apart all networks that use different orders.",
         f"Among 0,1,2 and 0,3,4 and 0,5,6 at equal parameters: reproduced if some pair has the same error (interval within "
-        f"{EQUIVALENT:.0%}) while each of the two uses an order above 0 that the other lacks; not reproduced if for every pair the "
-        f"interval lies outside {EQUIVALENT:.0%}; otherwise open.",
+        f"{EQUIVALENT:.0%}) while each of the two uses an order above 0 that the other lacks; not reproduced if for every pair "
+        f"the interval lies outside {EQUIVALENT:.0%}; otherwise open.",
     ),
     Claim(
         "C6",

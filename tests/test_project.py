@@ -85,7 +85,7 @@ def test_version_is_the_same_everywhere():
 LAYERS = {
     "foundation": {"config", "irreps", "files", "progress", "values", "provenance"},
     "matter": {"data", "model"},
-    "experiments": {"training", "embedding", "runs", "sweep", "cluster", "results"},
+    "experiments": {"training", "embedding", "runs", "sweep", "cluster", "results", "released"},
     "product": {"notebooks", "notebook_files", "book", "flags", "audit", "audit_commands", "commands", "cli"},
 }
 """Lowest first: a module imports from its own layer and from those below."""

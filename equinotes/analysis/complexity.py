@@ -105,12 +105,13 @@ def permutation_null(
 def complexity_structure(
     x: Float[np.ndarray, "n dim"], score: Float[np.ndarray, " n"], *, size: Shaped[np.ndarray, " n"],
     formula: Shaped[np.ndarray, " n"], k: int = 10, permutations: int = 200, seed: int = 0,
+    measures: Sequence[str] = ("neighbours", "neighbours given size", "distance"),
 ) -> pd.DataFrame:  # fmt: skip
     """Does a score lie ordered in the space of these features, beyond the molecules' size and formula?
 
     Measures: `neighbours`, Spearman's correlation of each molecule's score with the mean score of its k nearest others;
     `neighbours given size`, the same with the ranks of `size` taken off; `distance`, the distance correlation of features and
-    score.
+    score, which takes most of the time.
     The null permutes the score among molecules of one formula; p is the share of permutations that reach the value.
 
     Returns
@@ -118,14 +119,18 @@ def complexity_structure(
     Columns `measure`, `value`, `null_mean`, `null_high` (97.5th percentile), `p`.
     """
     near = neighbours(x, k)
-    a, b = _centred_distances(x), _centred_distances(score)
+    a, b = (_centred_distances(values) for values in ((x, score) if "distance" in measures else (x[:1], score[:1])))
+    norm = np.sqrt(np.vdot(a, a) * np.vdot(b, b))
     statistics: dict[str, Callable[[Int[np.ndarray, " n"]], float]] = {
         "neighbours": lambda order: spearman(score[order], score[order][near].mean(axis=1)),
         "neighbours given size": lambda order: partial_spearman(score[order], score[order][near].mean(axis=1), size),
-        "distance": lambda order: _correlation(a, b[np.ix_(order, order)]),
+        "distance": lambda order: _correlation(a, b.take(order, 0).take(order, 1), norm),
     }
+    if strange := [measure for measure in measures if measure not in statistics]:
+        raise ValueError(f"measures must be among {', '.join(map(repr, statistics))}, got {strange[0]!r}")
     rows = []
-    for measure, statistic in statistics.items():
+    for measure in measures:
+        statistic = statistics[measure]
         value = statistic(np.arange(len(score)))
         null = permutation_null(statistic, formula, permutations=permutations, seed=seed)
         p = (1 + int((null >= value).sum())) / (1 + permutations)
@@ -150,8 +155,9 @@ def _centred_distances(x: Float[np.ndarray, "n *dim"]) -> Float[np.ndarray, "n n
     return distances - distances.mean(axis=0) - distances.mean(axis=1)[:, None] + distances.mean()
 
 
-def _correlation(a: Float[np.ndarray, "n n"], b: Float[np.ndarray, "n n"]) -> float:
-    norm = np.sqrt(np.vdot(a, a) * np.vdot(b, b))
+def _correlation(a: Float[np.ndarray, "n n"], b: Float[np.ndarray, "n n"], norm: float | None = None) -> float:
+    """Of centred distances; `norm`, which no order of the molecules changes, may be known already."""
+    norm = float(np.sqrt(np.vdot(a, a) * np.vdot(b, b))) if norm is None else norm
     return float(np.sqrt(max(0.0, np.vdot(a, b) / norm))) if norm > 0 else 0.0
 
 

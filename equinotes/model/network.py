@@ -96,7 +96,18 @@ class Network(nn.Module):
 
     def outputs(self, batch: Batch, edit: Edit | None = None) -> Float[Tensor, "molecules outputs"]:
         """All that is fitted, as the loss sees it: the target, then the auxiliary targets, (value - mean) / scale."""
-        scalars = self._stream(batch, edit)[-1].flatten(1)[:, : self.config.mul]
+        return self._read(self._stream(batch, edit)[-1], batch)
+
+    def continued(self, batch: Batch, block: int, parts: Parts) -> Float[Tensor, " molecules"]:
+        """Predictions, as `forward` gives them, from these features of all orders after a block (1, 2, ...): what an edit there
+        leads to, without computing again what lies before it.
+        """
+        outputs = self._read(self._stream(batch, after=(block, parts))[-1], batch)
+        return self.ref_mean + self.ref_scale * outputs[:, 0].double() + self._composition(batch)
+
+    def _read(self, x: Tensor, batch: Batch) -> Float[Tensor, "molecules outputs"]:
+        """Outputs from the last block's features."""
+        scalars = x.flatten(1)[:, : self.config.mul]
         atoms = scalars @ self.readout / self.config.mul**0.5
         sums = atoms.new_zeros(batch.num_molecules).index_add(0, batch.molecule, atoms)
         energy = self.energy(sums[:, None])
@@ -154,12 +165,15 @@ class Network(nn.Module):
         """The parameter [mul, weights] that makes the tensor-product weights of a block (1, 2, ...)."""
         return self.get_parameter(f"blocks.{block - 1}.radial.layer1.weight")
 
-    def _stream(self, batch: Batch, edit: Edit | None = None, keep_all: bool = False) -> list[Tensor]:
-        """Features in the implementation's layout: the embedding, then after each block."""
+    def _stream(
+        self, batch: Batch, edit: Edit | None = None, keep_all: bool = False, after: tuple[int, Parts] | None = None
+    ) -> list[Tensor]:
+        """Features in the implementation's layout: the embedding, then after each block; or those given, and then so on."""
         edges = self.layers.edges(batch)
-        stream = [self.layers.embed(self.embedding(batch.z))]
+        done, parts = after or (0, {})
+        stream = [self.layers.join(parts) if done else self.layers.embed(self.embedding(batch.z))]
         everything = keep_all or self.all_outputs or edit is not None
-        for k, block in enumerate(self.blocks, start=1):
+        for k, block in list(enumerate(self.blocks, start=1))[done:]:
             only_scalars = k == len(self.blocks) and not everything
             x = block(stream[-1], edges, only_scalars)
             if self.config.gate:

@@ -133,6 +133,23 @@ def test_what_only_the_formula_explains_is_not_found():
     assert (table["p"] > 0.05).all()
 
 
+def test_measures_can_be_asked_for_one_by_one():
+    x, score, formula, size = planted(60)
+    given = {"size": size, "formula": formula, "permutations": 9}
+    whole = complexity_structure(x, score, **given)
+    for measure in whole["measure"]:
+        alone = complexity_structure(x, score, **given, measures=(measure,))
+        np.testing.assert_array_equal(alone.to_numpy(), whole[whole["measure"] == measure].to_numpy())
+    with pytest.raises(ValueError, match=r"measures must be among 'neighbours', .*, got 'distances'"):
+        complexity_structure(x, score, **given, measures=("distances",))
+
+
+def test_distance_measure_is_the_distance_correlation():
+    x, score, formula, size = planted(60)
+    table = complexity_structure(x, score, size=size, formula=formula, permutations=9, measures=("distance",))
+    assert table["value"][0] == pytest.approx(distance_correlation(x, score))
+
+
 def test_p_values_of_a_null_are_spread_evenly():
     def p_value(seed):
         x, score, formula, _ = planted(60, seed)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from equinotes.analysis.probes import equivariant_probe, probe, probe_table
+from equinotes.analysis.probes import equivariant_probe, probe, probe_table, probes
 
 
 @pytest.fixture
@@ -30,6 +30,14 @@ def test_what_the_composition_explains_does_not_count(rng):
     assert probe(x, y, given=composition).r2 < 0.05
     hidden = rng.normal(size=600)
     assert probe(np.column_stack([x, hidden]), y + hidden, given=composition).r2 > 0.9
+
+
+def test_several_targets_at_once_are_scored_as_one_by_one(rng):
+    composition, x = rng.integers(10, size=(200, 3)).astype(float), rng.normal(size=(200, 6))
+    y = x @ rng.normal(size=(6, 3)) + [0.1, 1, 10] * rng.normal(size=(200, 3))
+    together = probes(x, y, given=composition)
+    np.testing.assert_allclose(together, [probe(x, y[:, k], given=composition) for k in range(3)], rtol=1e-10)
+    assert together[0].r2 > together[1].r2 > together[2].r2
 
 
 def test_an_equivariant_map_is_found_and_noise_is_not(rng):

@@ -6,7 +6,7 @@ from e3nn import o3
 
 from equinotes import RunConfig, build_network
 from equinotes.data.batches import Batch
-from equinotes.irreps import irreps_of
+from equinotes.irreps import irreps_of, split_irreps
 from equinotes.model.paths import paths
 
 PAPER = [
@@ -101,6 +101,22 @@ def test_edits_see_every_order_and_reach_what_follows(qm9, implementation, gate)
     assert not torch.allclose(without[0], net(batch))
     assert not torch.allclose(without[1], net(batch))
     torch.testing.assert_close(without[2], net(batch), rtol=1e-5, atol=1e-5)  # nobody reads l > 0 after the last block
+
+
+@pytest.mark.parametrize("implementation", ["fast", "e3nn"])
+@pytest.mark.parametrize("gate", [False, True])
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_going_on_from_edited_features_is_the_edit(qm9, implementation, gate, block):
+    net = build_network(RunConfig(ls=(0, 1, 2), mul=4, num_blocks=3, gate=gate), implementation)
+    batch = qm9.batch([2021, 3])
+
+    def half(parts):
+        return parts | {"0e": 0.5 * parts["0e"], "1o": -parts["1o"]}
+
+    layer = net.features(batch)[block]
+    edited = net(batch, edit=lambda k, parts: half(parts) if k == block else parts)
+    torch.testing.assert_close(net.continued(batch, block, half(split_irreps(layer.x, layer.irreps))), edited)
+    assert not torch.allclose(edited, net(batch))
 
 
 def test_gradients_flow_through_edits(qm9):

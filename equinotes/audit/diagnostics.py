@@ -1,0 +1,165 @@
+"""The diagnostics of trained networks, and of the same networks before their first step, on the test molecules of the protocol.
+
+Networks are examined side by side, each in a process of its own. What was found out about a network is kept in a work folder, so
+that the same command continues; when all have had their turn the tables are written.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from itertools import combinations
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from equinotes.analysis.representation import cka
+from equinotes.audit import protocol
+from equinotes.audit.tables import FOLDER, NETWORK, folder_of, merged, write
+from equinotes.config import RunConfig
+from equinotes.data.qm9 import load_qm9
+from equinotes.progress import bar
+from equinotes.runs import Run
+
+WORK = Path("runs", "diagnostics")
+"""Where results of single networks are kept until they are gathered; like runs, nothing to commit."""
+SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes")
+"""Tables that a network yields on its own; `similarity` takes pairs of them."""
+SPECTRA = "spectra.npz"
+
+
+class Task(NamedTuple):
+    """One network to examine: trained or not, and whether in full or by its gradients, norms and ranks alone."""
+
+    config: RunConfig
+    trained: bool
+    full: bool
+
+    @property
+    def name(self) -> str:
+        """Name of its folder of results."""
+        return f"{self.config.run_id}-{'trained' if self.trained else 'untrained'}"
+
+
+def subjects() -> list[RunConfig]:
+    """Networks that are examined in full: those that claims C2 to C5 rest on, the paper's least and its largest."""
+    sets = {(ls, 16) for ls in protocol.MORE_SEEDS} | {((0, 1, 2), 32), ((0, 1, 2, 3, 4, 5, 6, 7, 8), 16)}
+    table = [config for config in protocol.table() if (config.ls, config.mul) in sets]
+    return [config for config in [*table, *protocol.substitutes()] if config.reference == "composition"]
+
+
+def tasks(runs_dir: Path | str) -> list[Task]:
+    """Complete runs of the paper's sets and of the substitutes (reference: composition), what takes longest first."""
+    full = subjects()
+    others = [config for config in protocol.table() if config.reference == "composition" and config not in full]
+    done = [config for config in [*full, *others] if Run(Path(runs_dir) / config.run_id).complete]
+    found = [Task(config, trained, config in full) for config in done for trained in (True, False)]
+    return sorted(found, key=lambda task: (not task.full, not task.trained, -len(task.config.ls), task.config.seed))
+
+
+def diagnose(
+    runs_dir: Path | str = "runs", out: Path | str | None = None, *, work: Path | str = WORK, workers: int | None = None,
+    progress: bool = True,
+) -> dict[str, int]:  # fmt: skip
+    """Examine every complete run of `tasks` that was not examined yet, and write the tables of diagnostics into `out`.
+
+    `workers` processes (as many as cores unless given) with one thread each. Returns the rows of each table; rows of runs that
+    were stored before and do not lie in `runs_dir` stay. A network that fails stops the others, and what is done is kept.
+    """
+    folder, todo = Path(work), tasks(runs_dir)
+    load_qm9(progress=progress)  # packed once here; the processes then map it
+    waiting = [task for task in todo if not (folder / task.name).is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    if waiting:
+        _examine_all(waiting, Path(runs_dir), folder, min(len(waiting), workers or os.cpu_count() or 1), progress)
+    return gather(todo, folder, out)
+
+
+def gather(examined: list[Task], work: Path, out: Path | str | None = None) -> dict[str, int]:
+    """Write the tables from the results of single networks; returns the rows of each."""
+    place, keep = folder_of(out), {config.run_id for config in [*protocol.table(), *protocol.substitutes()]}
+    rows = {}
+    for name in SINGLE:
+        parts = [pd.read_parquet(path) for task in examined if (path := work / task.name / f"{name}.parquet").exists()]
+        if parts:
+            table = merged(name, pd.concat(parts, ignore_index=True), keep, place)
+            write(name, table, place)
+            rows[name] = len(table)
+    if pairs := _similarities([task for task in examined if task.full], work):
+        write("similarity", pd.DataFrame(pairs), place)
+        rows["similarity"] = len(pairs)
+    return rows
+
+
+def _similarities(examined: list[Task], work: Path) -> list[dict]:
+    """CKA of the power spectra of two seeds, for each set of orders, irrep and pair of seeds, trained and untrained."""
+    groups: dict[tuple, list[Task]] = {}
+    for task in examined:
+        groups.setdefault((task.config.ls, task.config.mul, task.trained), []).append(task)
+    rows = []
+    for (ls, mul, trained), members in groups.items():
+        spectra = {task.config.seed: np.load(work / task.name / SPECTRA) for task in members}
+        for a, b in combinations(sorted(spectra), 2):
+            for irrep in spectra[a].files:
+                value = cka(spectra[a][irrep], spectra[b][irrep])
+                pair = {"seed_a": a, "seed_b": b, "trained": trained}
+                rows.append({"ls": list(ls), "mul": mul, "irrep": irrep, **pair, "cka": value})
+    return rows
+
+
+def _examine_all(waiting: list[Task], runs_dir: Path, work: Path, workers: int, progress: bool) -> None:
+    with _one_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(_examine_into, task, runs_dir, work): task for task in waiting}
+        try:
+            for future in bar(as_completed(futures), total=len(futures), desc="networks", unit="net", progress=progress):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that start within use one thread, in torch and in linear algebra."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= dict.fromkeys(names, "1")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _examine_into(task: Task, runs_dir: Path, work: Path) -> None:
+    """Runs in a worker: examine a network and put its tables into its folder, all of them or none."""
+    import torch
+
+    from equinotes.audit.examination import examine
+
+    os.nice(5)
+    torch.set_num_threads(1)
+    tables, spectra = examine(task.config, runs_dir, trained=task.trained, full=task.full)
+    config = task.config
+    about = dict(zip(NETWORK, (config.run_id, config.ls, config.mul, config.seed, task.trained), strict=True))
+    beside = work / f".{task.name}-{os.getpid()}"
+    beside.mkdir()
+    try:
+        for name, table in tables.items():
+            columns = pd.DataFrame({column: [value] * len(table) for column, value in about.items()})
+            pd.concat([columns, table], axis=1).to_parquet(beside / f"{name}.parquet", index=False)
+        if spectra:
+            np.savez(beside / SPECTRA, **spectra)  # type: ignore[arg-type]
+        beside.replace(work / task.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+__all__ = ["FOLDER", "Task", "diagnose", "gather", "subjects", "tasks"]

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from benchmarks import loading, pictures, sizes, starting, training
 from equinotes import provenance
 from equinotes.files import write_atomically, write_json
 
-BENCHMARKS: dict[str, Callable[..., pd.DataFrame]] = {
+BENCHMARKS: dict[str, Callable[..., Iterable[pd.DataFrame]]] = {
     "training": training.run,
     "batch_size": sizes.run_batch,
     "dataset_size": sizes.run_dataset,
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for the tables (default: results/benchmarks)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of torch (default: all cores)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--seconds", type=float, default=300.0, help="end the rounds of one case after about so long")
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in BENCHMARKS]
     if unknown:
@@ -41,15 +42,18 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in chosen.names or BENCHMARKS:
         started = provenance.now()
-        table = BENCHMARKS[name](quick=chosen.quick, threads=chosen.threads, device=chosen.device)
-        write(out, name, table, {"started": started, "quick": chosen.quick, "threads": chosen.threads})
+        settings = {name: getattr(chosen, name) for name in ("quick", "threads", "device", "seconds")}
+        parts: list[pd.DataFrame] = []
+        for part in BENCHMARKS[name](**settings):
+            parts.append(part)  # written after each case: what was measured stays when the rest is interrupted
+            write(out, name, pd.concat(parts, ignore_index=True), {"started": started, **settings})
 
 
 def write(out: Path, name: str, table: pd.DataFrame, settings: dict[str, object]) -> None:
     """NAME.parquet, NAME.md and NAME.json (versions, machine, threads, time)."""
     record = {
         **settings,
-        **provenance.machine("cpu"),
+        **provenance.machine(str(settings["device"])),
         "threads": settings["threads"],
         "processor": processor(),
         "versions": provenance.versions() | {package: version(package) for package in PEERS},

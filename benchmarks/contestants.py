@@ -27,6 +27,8 @@ class Contestant:
     name: str
     build: Callable[[RunConfig], Network]
     environment: dict[str, str] = field(default_factory=dict)
+    recorded: bool = False
+    """Whether steps are recorded once and replayed, which a GPU can."""
 
 
 def fast(config: RunConfig) -> Network:
@@ -47,11 +49,16 @@ def cuequivariance(config: RunConfig) -> Network:
     import cuequivariance_torch as cuet  # type: ignore[import-not-found, unused-ignore]
 
     net = build_network(config, "e3nn")
+    method = None if find_spec("cuequivariance_ops_torch") else "naive"  # its own choice where its kernels are installed
     for block, ls_out in zip(net.blocks, net.ls_by_block, strict=True):
         irreps_in = str(block.tensor_product.irreps_in1)
         irreps = [irreps_in, irreps_of(config.ls, 1), irreps_of(ls_out, config.mul)]
         block.tensor_product = cuet.FullyConnectedTensorProduct(
-            *(cue.Irreps("O3", text) for text in irreps), layout=cue.mul_ir, shared_weights=False, internal_weights=False
+            *(cue.Irreps("O3", text) for text in irreps),
+            layout=cue.mul_ir,
+            shared_weights=False,
+            internal_weights=False,
+            method=method,
         )
     return net
 
@@ -61,4 +68,5 @@ CONTESTANTS = (
     Contestant("e3nn", e3nn),
     Contestant("e3nn, tuned allocator", e3nn, TUNED_ALLOCATOR),
     Contestant("cuequivariance", cuequivariance),
+    Contestant("equinotes, CUDA graph", fast, recorded=True),
 )

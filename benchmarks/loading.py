@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ BATCH_SIZE = 32
 BATCHES = MOLECULES // BATCH_SIZE
 
 
-def run(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
+def run(*, quick: bool, threads: int, device: str, seconds: float) -> Iterator[pd.DataFrame]:
     """One row per contestant: milliseconds per batch, and the share of a training step of [0, 1, 2] / 32."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -44,10 +44,10 @@ def run(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
     for turn in turns.values():
         turn(0)
     timings = dict(
-        zip(turns, take_turns(list(turns.values()), rounds=4 if quick else 16, seconds=120, desc="batches"), strict=True)
+        zip(turns, take_turns(list(turns.values()), rounds=4 if quick else 16, seconds=seconds, desc="batches"), strict=True)
     )
     step = timings.pop("training step")
-    return pd.DataFrame(
+    yield pd.DataFrame(
         {
             "contestant": name, "batch_size": BATCH_SIZE, "median_ms": timing.quantile(0.5) * 1e3 / BATCHES,
             "quartile1_ms": timing.quantile(0.25) * 1e3 / BATCHES,

@@ -1,6 +1,7 @@
 """PHATE of an irrep's features: equinotes' settings against PHATE's defaults, and whether both show the same."""
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,13 @@ MOLECULES = 13_083
 NEIGHBOURS = 10
 
 
-def run(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
+def run(*, quick: bool, threads: int, device: str, seconds: float) -> Iterator[pd.DataFrame]:
     """One row per irrep: seconds of both, correlation of the pictures, and how many true neighbours each one keeps."""
     torch.set_num_threads(threads)
     rows = np.random.default_rng(0).permutation(len(load_qm9(progress=False)))[: 2_000 if quick else MOLECULES]
     last = embed(build_network(RunConfig(ls=(0, 1, 2), mul=32)).to(device), rows)[-1]
-    return pd.DataFrame(
-        _compare(irrep, part, threads)
-        for irrep, part in list(feature_tables(last.x, last.irreps, "norms").items())[: 1 if quick else None]
-    )
+    for irrep, part in list(feature_tables(last.x, last.irreps, "norms").items())[: 1 if quick else None]:
+        yield pd.DataFrame([_compare(irrep, part, threads)])
 
 
 def _compare(irrep: str, x: np.ndarray, threads: int) -> dict[str, object]:

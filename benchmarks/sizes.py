@@ -1,6 +1,8 @@
 """Cost per molecule of equinotes' own training steps: does it stay the same for other batch sizes and for larger data sets?"""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,29 +19,26 @@ MOLECULES = 512
 """Molecules that each turn trains on, whatever the batch size."""
 
 
-def run_batch(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
+def run_batch(**settings: Any) -> Iterator[pd.DataFrame]:
     """Milliseconds per molecule against the batch size."""
-    return _run([(size, 10_000) for size in BATCH_SIZES], quick=quick, threads=threads, device=device)
+    return _run([(size, 10_000) for size in BATCH_SIZES], **settings)
 
 
-def run_dataset(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
+def run_dataset(**settings: Any) -> Iterator[pd.DataFrame]:
     """Milliseconds per molecule against the number of molecules that batches are drawn from."""
-    return _run([(32, size) for size in DATASET_SIZES], quick=quick, threads=threads, device=device)
+    return _run([(32, size) for size in DATASET_SIZES], **settings)
 
 
-def _run(sizes: list[tuple[int, int]], *, quick: bool, threads: int, device: str) -> pd.DataFrame:
+def _run(sizes: list[tuple[int, int]], *, quick: bool, threads: int, device: str, seconds: float) -> Iterator[pd.DataFrame]:
     torch.set_num_threads(threads)
-    tables = []
     for ls, mul in CASES[:1] if quick else CASES:
         epochs = [_Epoch(RunConfig(ls=ls, mul=mul, batch_size=batch_size), molecules, device) for batch_size, molecules in sizes]
         start = time.perf_counter()
         for epoch in epochs:
             epoch(0)
         warm_up = time.perf_counter() - start
-        timings = take_turns(epochs, rounds=3 if quick else 12, seconds=60 if quick else 300, desc=f"sizes {ls}")
-        rows = [_row(epoch, timing, timings[1], warm_up) for epoch, timing in zip(epochs, timings, strict=True)]
-        tables.append(pd.DataFrame(rows))
-    return pd.concat(tables, ignore_index=True)
+        timings = take_turns(epochs, rounds=3 if quick else 12, seconds=seconds, desc=f"sizes {ls}")
+        yield pd.DataFrame(_row(epoch, timing, timings[1], warm_up) for epoch, timing in zip(epochs, timings, strict=True))
 
 
 class _Epoch:

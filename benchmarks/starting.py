@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -25,7 +26,7 @@ print(time.perf_counter() - start)
 """
 
 
-def run(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
+def run(*, quick: bool, threads: int, device: str, seconds: float) -> Iterator[pd.DataFrame]:
     """Seconds of each, in a fresh process; what Python itself needs to start is in all of them."""
 
     def turn(code: str) -> float:
@@ -35,8 +36,8 @@ def run(*, quick: bool, threads: int, device: str) -> pd.DataFrame:
     turns = [lambda number, code=code: turn(code) for code in COMMANDS.values()]
     for first in turns:
         first(0)
-    timings = take_turns(turns, rounds=3 if quick else 10, seconds=120, desc="starting")
-    return pd.DataFrame(
+    timings = take_turns(turns, rounds=3 if quick else 10, seconds=seconds, desc="starting")
+    yield pd.DataFrame(
         {
             "what": what,
             "median_s": timing.quantile(0.5),

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -14,7 +15,9 @@ import numpy as np
 import torch
 
 from benchmarks.contestants import Contestant, Skipped
+from benchmarks.recorded import Recorded
 from equinotes import RunConfig, load_qm9
+from equinotes.data.batches import Batch
 
 NUM_BATCHES = 4
 
@@ -23,6 +26,8 @@ class Trainer:
     """Training steps of one contestant on a few fixed batches of random molecules."""
 
     def __init__(self, contestant: Contestant, config: RunConfig, threads: int, device: str) -> None:
+        if contestant.recorded and device == "cpu":
+            raise Skipped("CUDA graphs need a GPU")
         torch.set_num_threads(threads)
         qm9 = load_qm9(progress=False)
         draw = np.random.default_rng(0)
@@ -33,23 +38,26 @@ class Trainer:
         self.baseline = peak_bytes(device)
         start = time.perf_counter()
         self.net = contestant.build(config).to(device)
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        options = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True, "capturable": device != "cpu"}
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), **options)
+        self.recorded = contestant.recorded
         self.seconds_to_build = time.perf_counter() - start
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Predictions, and the loss's gradients at the initial weights: what must be the same for all contestants."""
-        found = {"prediction": self._backward(0).detach()}
+        found = {"prediction": self._backward(self.batches[0], self.targets[0]).detach()}
         for name, parameter in self.net.named_parameters():
             found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         return {name: tensor.cpu().numpy() for name, tensor in found.items()}
 
     def steps(self, number: int, repeat: int) -> float:
         """Seconds of one whole step (forward, backward, AdamW) on batch `number`, mean of `repeat` steps."""
+        number %= NUM_BATCHES
+        step = self.replayed if self.recorded else self._step
         self._synchronize()
         start = time.perf_counter()
         for _ in range(repeat):
-            self._backward(number % NUM_BATCHES)
-            self.optimizer.step()
+            step(self.batches[number], self.targets[number])
         self._synchronize()
         return (time.perf_counter() - start) / repeat
 
@@ -73,10 +81,19 @@ class Trainer:
         """Bonds in each batch."""
         return [batch.edge_index.shape[1] // 2 for batch in self.batches]
 
-    def _backward(self, number: int) -> torch.Tensor:
+    @cached_property
+    def replayed(self) -> Recorded:
+        """Steps as a CUDA graph, recorded when they are first taken."""
+        return Recorded(self.net, self.optimizer, self.batches, self.targets)
+
+    def _step(self, batch: Batch, target: torch.Tensor) -> None:
+        self._backward(batch, target)
+        self.optimizer.step()
+
+    def _backward(self, batch: Batch, target: torch.Tensor) -> torch.Tensor:
         self.optimizer.zero_grad()
-        predicted = self.net.normalised(self.batches[number])
-        (predicted - self.targets[number]).square().mean().backward()
+        predicted = self.net.normalised(batch)
+        (predicted - target).square().mean().backward()
         return predicted
 
     def _synchronize(self) -> None:

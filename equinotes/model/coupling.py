@@ -119,11 +119,16 @@ class ByFrame:
         return 4 * self.mul**3 * len(pairs) + 6 * rows * self.mul**2 + 10 * components(self.ls)[self.ls[-1]].stop ** 2 * self.mul
 
     def lift(self, vectors: Float[Tensor, "edges 3"], sh: Float[Tensor, "edges m"]) -> Float[Tensor, "edges lifted m"]:
-        """Rotations into the frames of the bonds; rows are (m; -m before +m, l)."""
+        """Rotations into the frames of the bonds; rows are (m; -m before +m, l).
+
+        Both directions of a bond share its frame. There the opposite one points away from the pole: Y_l2 changes by (-1)^l2 =
+        (-1)^(l1 + l3), so the rows of odd orders change sign, on the way in and on the way out.
+        """
         where = components(self.ls)
         lift = sh.new_zeros(len(sh), sh.shape[1], sh.shape[1])
-        for l, rotation in zip(self.ls, frames(vectors, self.ls), strict=True):
-            lift[:, where[l], where[l]] = rotation.transpose(1, 2)
+        for l, rotation in zip(self.ls, frames(vectors[::2], self.ls), strict=True):
+            lift[::2, where[l], where[l]] = rotation.transpose(1, 2)
+            lift[1::2, where[l], where[l]] = (-1) ** l * rotation.transpose(1, 2)
         signed = [(l, sign * m) for m in range(self.ls[-1] + 1) for sign in ((-1, 1) if m else (0,)) for l in self.ls if l >= m]
         order = torch.tensor([where[l].start + l + m for l, m in signed], device=sh.device)
         return lift.index_select(1, order)

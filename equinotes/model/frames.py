@@ -20,25 +20,25 @@ def frames(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...]) -> list[Float
     """
     x, y, z = vectors.double().unbind(1)
     alpha, beta = torch.atan2(x, z), torch.atan2(torch.hypot(x, z), y)
-    return [(about_y(alpha, l) @ about_x(beta, l)).to(vectors.dtype) for l in ls]
+    found = []
+    for l in ls:
+        quarter = _y_to_x(l).to(x)
+        about_x = quarter @ turned_about_y(quarter.T, beta)  # a turn about y between a quarter turn and its undoing
+        found.append(turned_about_y(about_x, alpha).to(vectors.dtype))
+    return found
 
 
-def about_y(angle: Float[Tensor, " bonds"], l: int) -> Float[Tensor, "bonds m m"]:
-    """Rotations about y: components m and -m turn into each other by m times the angle.
+def turned_about_y(x: Float[Tensor, "*bonds m c"], angle: Float[Tensor, " bonds"]) -> Float[Tensor, "bonds m c"]:
+    """Features of one order after rotations about y: components m and -m turn into each other by m times the angle.
 
-    >>> about_y(torch.tensor([torch.pi / 2]), 1)[0].numpy().round(3) + 0.0
+    >>> turned_about_y(torch.eye(3), torch.tensor([torch.pi / 2]))[0].numpy().round(3) + 0.0
     array([[ 0.,  0.,  1.],
            [ 0.,  1.,  0.],
            [-1.,  0.,  0.]], dtype=float32)
     """
-    turned = angle[:, None] * torch.arange(-l, l + 1, device=angle.device)
-    return torch.diag_embed(torch.cos(turned)) - torch.diag_embed(torch.sin(turned)).flip(2)
-
-
-def about_x(angle: Float[Tensor, " bonds"], l: int) -> Float[Tensor, "bonds m m"]:
-    """Rotations about x, as rotations about y between a quarter turn and its undoing."""
-    quarter = _y_to_x(l).to(angle)
-    return quarter @ about_y(angle, l) @ quarter.T
+    l = x.shape[-2] // 2
+    turn = angle[:, None, None] * torch.arange(-l, l + 1, device=angle.device)[:, None]
+    return torch.cos(turn) * x - torch.sin(turn) * x.flip(-2)
 
 
 @cache

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label, reference_line
+from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label
 
 ATOM_COLOURS = ("#c2571a", "#4a86e8")
 """First and second atom of a molecule."""
@@ -35,6 +35,8 @@ def plot_cuts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             ax.annotate(str(row["named"]), (start + width / 2, top + (0.45 if top == 3 * k else 1.2)),
                         ha="center", va="center", color="white" if top == 3 * k else GREY, fontsize=9, weight="bold")  # fmt: skip
         ax.add_patch(Rectangle((0, 3 * k + 1.05), 1, 0.9, fill=False, edgecolor=GREY, linewidth=0.6))
+        ax.annotate("in no panel", ((1 + rows.loc[rows["cut"] == "released", "stop"].max() / length) / 2, 3 * k + 1.5),
+                    ha="center", va="center", color=GREY, fontsize=9)  # fmt: skip
         ax.annotate(network, (-0.01, 3 * k + 0.95), ha="right", va="center", color=GREY, annotation_clip=False)
     ax.set(
         xlim=(0, 1), ylim=(3 * len(networks) - 0.4, -0.2), yticks=[], xlabel="place in the row of features (share of its length)"
@@ -105,7 +107,7 @@ def plot_scores(table: pd.DataFrame, pairs: Mapping[str, tuple[str, str]], *, si
     return fig
 
 
-def plot_readings(reported: pd.DataFrame, baselines: pd.DataFrame, *, width: float = 9.5, height: float = 3.8) -> Figure:
+def plot_readings(reported: pd.DataFrame, baselines: pd.DataFrame, *, width: float = 9.5, height: float = 4.6) -> Figure:
     """Reported errors read as mean absolute errors and as mean squared ones, each beside the linear baselines' own.
 
     Reads `orders`, `epochs` ("30", "100" or "not printed"), `error`; and `baseline`, `mae_eV`, `mse_eV2`.
@@ -119,8 +121,9 @@ def plot_readings(reported: pd.DataFrame, baselines: pd.DataFrame, *, width: flo
             ax.scatter(rows["orders"].map(places), rows["error"], marker=markers[epochs], s=50, color=order_colour(k + 1),
                        zorder=3, label=epochs)  # fmt: skip
         for name, value in zip(baselines["baseline"], baselines[column], strict=True):
-            reference_line(ax, value, name)
-        ax.set(title=title, yscale="log", xticks=range(len(places)), xlim=(-0.6, len(places) + 0.6))
+            ax.axhline(value, color=GREY, linestyle="--", linewidth=1.2)
+            ax.annotate(name, (-0.5, value), xytext=(0, 2), textcoords="offset points", va="bottom", color=GREY, fontsize=8)
+        ax.set(title=title, yscale="log", xticks=range(len(places)), xlim=(-0.6, len(places) - 0.4), ylim=(0.007, 2))
         ax.set_xticklabels(list(places), rotation=35, ha="right")
     axes[0].set_ylabel("reported error, linear models' error")
     axes[0].set(yticks=[0.01, 0.03, 0.1, 0.3, 1], yticklabels=["0.01", "0.03", "0.1", "0.3", "1"])

@@ -19,7 +19,7 @@ SITE = Path("_build", "html")
 EXECUTED = Path("_executed")
 LOG = Path("_build", "book.log")
 
-NOT_IN_NOTEBOOKS = {"book.py", "cli.py", "commands.py", "flags.py"}
+NOT_IN_NOTEBOOKS = {"audit_commands.py", "book.py", "cli.py", "commands.py", "flags.py"}
 """Modules of the package that no notebook can depend on."""
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "run a notebook with your own parameters",
     "book": "execute the notebooks that changed and build the site",
     "results": "list the stored runs, compare two sets of orders, write tables",
+    "audit": "rerun the audit of the paper's claims: runs, diagnostics, tables, verdicts",
 }
 """The subcommands; each is the class of that name in `equinotes.commands`."""
 

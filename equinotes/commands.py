@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from equinotes.audit_commands import Audit
 from equinotes.config import TARGETS, RunConfig
 from equinotes.flags import Orders, config_flags, config_of, configs_of, preset_of
 
@@ -214,7 +215,7 @@ class Results:
         return 0
 
 
-Command = Data | Train | Sweep | Run | Book | Results
+Command = Data | Train | Sweep | Run | Book | Results | Audit
 
 
 def start_of(command: type[Command], words: Sequence[str]) -> Command | None:

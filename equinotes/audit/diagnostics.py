@@ -19,7 +19,7 @@ import pandas as pd
 
 from equinotes.analysis.representation import cka
 from equinotes.audit import protocol
-from equinotes.audit.tables import FOLDER, NETWORK, folder_of, merged, write
+from equinotes.audit.tables import NETWORK, folder_of, load, merged, write
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.progress import bar
@@ -69,8 +69,11 @@ def diagnose(
 
     `workers` processes (as many as cores unless given) with one thread each. Returns the rows of each table; rows of runs that
     were stored before and do not lie in `runs_dir` stay. A network that fails stops the others, and what is done is kept.
+    Raises FileNotFoundError where no run is complete.
     """
     folder, todo = Path(work), tasks(runs_dir)
+    if not todo:
+        raise FileNotFoundError(f"no complete runs of the audit in {Path(runs_dir).resolve()}; equinotes audit run makes them")
     load_qm9(progress=progress)  # packed once here; the processes then map it
     waiting = [task for task in todo if not (folder / task.name).is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,8 +93,10 @@ def gather(examined: list[Task], work: Path, out: Path | str | None = None) -> d
             write(name, table, place)
             rows[name] = len(table)
     if pairs := _similarities([task for task in examined if task.full], work):
-        write("similarity", pd.DataFrame(pairs), place)
-        rows["similarity"] = len(pairs)
+        table = pd.concat([load("similarity", place), pd.DataFrame(pairs)], ignore_index=True)
+        table = table.drop_duplicates([column for column in table if column != "cka"], keep="last", ignore_index=True)
+        write("similarity", table, place)
+        rows["similarity"] = len(table)
     return rows
 
 
@@ -102,12 +107,12 @@ def _similarities(examined: list[Task], work: Path) -> list[dict]:
         groups.setdefault((task.config.ls, task.config.mul, task.trained), []).append(task)
     rows = []
     for (ls, mul, trained), members in groups.items():
-        spectra = {task.config.seed: np.load(work / task.name / SPECTRA) for task in members}
+        spectra = {task.config.seed: np.load(work / task.name / SPECTRA) for task in members if (work / task.name).is_dir()}
         for a, b in combinations(sorted(spectra), 2):
             for irrep in spectra[a].files:
                 value = cka(spectra[a][irrep], spectra[b][irrep])
                 pair = {"seed_a": a, "seed_b": b, "trained": trained}
-                rows.append({"ls": list(ls), "mul": mul, "irrep": irrep, **pair, "cka": value})
+                rows.append({"ls": ls, "mul": mul, "irrep": irrep, **pair, "cka": value})
     return rows
 
 
@@ -160,6 +165,3 @@ def _examine_into(task: Task, runs_dir: Path, work: Path) -> None:
         beside.replace(work / task.name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-__all__ = ["FOLDER", "Task", "diagnose", "gather", "subjects", "tasks"]

@@ -9,9 +9,14 @@ import pandas as pd
 from equinotes.audit import claims
 from equinotes.audit.claims import CLAIMS
 from equinotes.audit.report import Tables, markdown_table, percent
+from equinotes.audit.tables import load_all
+from equinotes.book import find_root
 
 COMMITTED = ("55fd4bf93c5025428c71c1a4dcefef4e73699dad", "2026-11-22T23:17:14+00:00")
 """Commit that wrote claims, rules and thresholds down, and its date."""
+
+PAGES_WITH_HEADLINE = ("README.md", "book/index.md")
+"""Pages that state the main result; `python -m equinotes.audit.ledger` brings them up to date."""
 
 BADGES = {
     claims.REPRODUCED: "reproduced",
@@ -49,9 +54,12 @@ def ledger_table(verdicts: pd.DataFrame) -> str:
     return markdown_table(["claim", "what would refute it", "evidence", "verdict", "how sure"], rows, "lllll")
 
 
-def rules() -> str:
-    """The rule of each claim, as Markdown."""
-    return "\n\n".join(f"{claim.name}\n: {claim.rule}" for claim in CLAIMS)
+def rule(name: str, verdicts: pd.DataFrame) -> str:
+    """A claim with the rule that it is judged by, its verdict and how sure that is, as Markdown."""
+    claim = next(claim for claim in CLAIMS if claim.name == name)
+    row = next(row for row in verdicts.to_dict("records") if row["claim"] == name)
+    verdict = f"*Verdict.* {badge(row['verdict'])} {row['sureness']}."
+    return f"*Claim.* {claim.statement}\n\n*Rule.* {claim.rule[0].upper()}{claim.rule[1:]}\n\n{verdict}"
 
 
 def thresholds() -> str:
@@ -95,5 +103,32 @@ def order_of_events(tables: Tables) -> str:
     return f"{said} {words[unchanged()]}".strip()
 
 
+def with_headline(text: str, headline: str) -> str:
+    """A page with the main result between its two marks; ValueError where the marks are missing.
+
+    >>> with_headline("a <!-- result -->old<!-- /result --> b", "new")
+    'a <!-- result -->new<!-- /result --> b'
+    """
+    before, mark, rest = text.partition("<!-- result -->")
+    _, end, after = rest.partition("<!-- /result -->")
+    if not (mark and end):
+        raise ValueError("no <!-- result --> ... <!-- /result --> in this page")
+    return before + mark + headline + end + after
+
+
+def put_headline(root: Path) -> None:
+    """Write the main result, as the stored tables have it, into the README and the book's front page."""
+    from equinotes.audit.verdicts import headline
+
+    said = headline(load_all())
+    for place in PAGES_WITH_HEADLINE:
+        page = root / place
+        page.write_text(with_headline(page.read_text(encoding="utf-8"), said), encoding="utf-8")
+
+
 def _day(date: str) -> str:
     return datetime.fromisoformat(date).strftime("%Y-%m-%d at %H:%M:%S UTC")
+
+
+if __name__ == "__main__":
+    put_headline(find_root())

@@ -167,11 +167,11 @@ def beaten(tables: Tables) -> list[str]:
     return lines
 
 
-def statements(tables: Tables, verdicts: pd.DataFrame) -> list[str]:
-    """What reproduces at which scale, claim by claim, for the claims that errors decide."""
+def statements(tables: Tables, verdicts: pd.DataFrame, *, evidence: bool = True) -> list[str]:
+    """What reproduces at which scale, claim by claim, for the claims that errors decide; with the numbers or without."""
     known = verdicts.set_index("claim")
     said = [(name, *known.loc[name, ["verdict", "evidence"]]) for name in ("C1", "C3")]
-    lines = [f"- At the reduced scale, {name}: **{verdict}**. {evidence}" for name, verdict, evidence in said]
+    lines = [f"- At the reduced scale, {name}: **{verdict}**. {numbers * evidence}".rstrip() for name, verdict, numbers in said]
     full = int((tables["runs"]["experiment"] == "full").sum())
     then = f"{full} runs are stored; see the table above" if full else "not run, nothing can be said"
     return [*lines, f"- At the paper's scale: {then}."]

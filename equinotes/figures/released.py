@@ -20,7 +20,7 @@ def plot_cuts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """A row of features of each network as a bar, and below it the pieces that the released code cuts from it.
 
     Colours are the orders that the components belong to, numbers the orders that a piece is named after; what lies in no piece
-    stays empty. Reads `network`, `cut`, `named`, `start`, `stop`, `holds`.
+    stays empty. Reads `network`, `cut`, `named`, `start`, `stop`, `holds` (tuples, the first of which is drawn).
     """
     networks = list(dict.fromkeys(table["network"]))
     ax = new_axes(ax, width=9.5, height=1.15 * len(networks) + 0.9)

@@ -1,6 +1,7 @@
 """Statistics over seeds: intervals, relative changes paired by seed, and how many seeds show a finding."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,8 +35,13 @@ def student(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> Chang
     mean = float(numbers.mean())
     if len(numbers) == 1:
         return Change(mean, np.nan, np.nan, 1)
-    half = float(stats.t.ppf((1 + level) / 2, len(numbers) - 1) * stats.sem(numbers))
+    half = _quantile(level, len(numbers) - 1) * float(numbers.std(ddof=1)) / len(numbers) ** 0.5
     return Change(mean, mean - half, mean + half, len(numbers))
+
+
+@cache
+def _quantile(level: float, freedom: int) -> float:
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def relative_change(first: Mapping[int, float], second: Mapping[int, float], level: float = LEVEL) -> Change:

@@ -4,65 +4,32 @@ Each rule is applied under both references of the target. A reference counts whe
 their networks have left the linear baseline behind; a finding that refutes a claim counts on its own.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import pandas as pd
 
-from equinotes.audit import evidence, protocol
-from equinotes.audit.claims import (
-    ARTEFACT,
-    CLAIMS,
-    DAMAGE,
-    DOMINANT,
-    EQUIVALENT,
-    MARGIN,
-    NOT_REPRODUCED,
-    OPEN,
-    REPRODUCED,
-    SIGNIFICANT,
-    VERDICTS,
-)
-from equinotes.audit.evidence import MANY, Orders, comparisons, dominance, orders_structured, orders_used
-from equinotes.audit.report import Tables, change_text, listed, orders_name, percent
-from equinotes.audit.statistics import Change, agree
+from equinotes.audit import protocol
+from equinotes.audit.claims import ARTEFACT, CLAIMS, OPEN, VERDICTS
+from equinotes.audit.evidence import MANY, comparisons, dominance, last_block, orders_structured, orders_used
+from equinotes.audit.report import Tables, listed, orders_name, percent
+from equinotes.audit.rules import RULES, Evidence, Judgement
 
 __all__ = ["comparisons", "dominance", "headline", "orders_structured", "orders_used", "verdicts"]
 
-
-class Judgement(NamedTuple):
-    """What a rule says under one reference; `verdict` is None where the reference does not count, and `text` says why."""
-
-    verdict: str | None
-    text: str
-    seeds: str = ""
+NAMES = tuple(claim.name for claim in CLAIMS)
 
 
-class Evidence(NamedTuple):
-    """The stored tables, and what the rules look at."""
-
-    tables: Tables
-    comparisons: pd.DataFrame
-    used: pd.DataFrame
-    structured: pd.DataFrame
-    dominance: pd.DataFrame
-
-
-def verdicts(tables: Tables) -> pd.DataFrame:
+def verdicts(tables: Tables, claims: Iterable[str] = NAMES) -> pd.DataFrame:
     """One row per claim: `claim`, `verdict`, `sureness` (seeds, references, scale) and `evidence` (from the stored numbers).
 
     `tables` are the stored ones by name, as `equinotes.audit.tables.load_all` gives them; what is not there leaves a claim open.
     """
-    return _judged(_gathered(tables))
+    return _judged(Evidence(tables), claims)
 
 
-def _gathered(tables: Tables) -> Evidence:
-    return Evidence(tables, comparisons(tables), orders_used(tables), orders_structured(tables), dominance(tables))
-
-
-def _judged(known: Evidence) -> pd.DataFrame:
+def _judged(known: Evidence, claims: Iterable[str]) -> pd.DataFrame:
     rows = []
-    for claim in CLAIMS:
+    for claim in (claim for claim in CLAIMS if claim.name in claims):
         judge = RULES.get(claim.name)
         if judge is None:
             rows.append((claim.name, OPEN, "not run", claim.rule.removeprefix("open: ").capitalize()))
@@ -81,19 +48,19 @@ def _judged(known: Evidence) -> pd.DataFrame:
 
 def headline(tables: Tables) -> str:
     """The main result in two sentences, for the front page and the README."""
-    known = _gathered(tables)
-    table, parts = _judged(known), []
+    known = Evidence(tables)
+    table, parts = _judged(known, NAMES), []
     for verdict in VERDICTS:
         if names := table.loc[table["verdict"] == verdict, "claim"].tolist():
             word = {ARTEFACT: f"an {ARTEFACT}" if len(names) == 1 else "artefacts of the cut orders"}.get(verdict, verdict)
             parts.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word}")
     scale = f"{protocol.REDUCED['num_train']:,} training molecules and {protocol.REDUCED['epochs']} epochs"
     first = f"Rerun with seeds and controls, at {scale}, the paper's claims fare as follows: {'; '.join(parts)}."
-    used = _of_many(known.used, "composition")
-    used = used[used["seeds"] == used["planned"]]
+    used = known.used
+    used = used[(used["ls"].map(tuple) == MANY) & (used["reference"] == "composition") & (used["seeds"] == used["planned"])]
     if used.empty:
         return f"{first} Which orders the network with orders {orders_name(MANY)} uses has not been examined yet."
-    worst = used[used["block"] < evidence.last_block(tables)].groupby("l")["damage"].max()
+    worst = used[used["block"] < last_block(tables)].groupby("l")["damage"].max()
     words = [f"{percent(worst[l])} for l = {l}" for l in worst.index]
     seeds = int(used["planned"].max())
     second = (
@@ -101,140 +68,6 @@ def headline(tables: Tables) -> str:
         f"by up to {listed(words)} (means over {seeds} seeds)."
     )
     return f"{first} {second}"
-
-
-def _c1(known: Evidence, reference: str) -> Judgement:
-    rows = _compared(known, "C1", reference)
-    lower = [row for row in rows if row["counts"] and row["high"] < -MARGIN]
-    above = [row for row in rows if row["counts"] and row["low"] > -EQUIVALENT]
-    best = min((row for row in rows if row["counts"]), key=lambda row: row["change"], default=None)
-    if best is None or (not lower and not all(row["counts"] for row in rows)):
-        return Judgement(None, _reasons(known, "C1", reference))
-    text = (
-        f"of {len(rows)} added sets {len(lower)} lie wholly below {percent(-MARGIN)} and {len(above)} wholly above "
-        f"{percent(-EQUIVALENT)}; the lowest is {_said(best)}"
-    )
-    verdict = NOT_REPRODUCED if lower else REPRODUCED if len(above) == len(rows) else OPEN
-    return Judgement(verdict, text, _seeds(rows))
-
-
-def _c2(known: Evidence, reference: str) -> Judgement:
-    used, structured = (_of_many(table, reference) for table in (known.used, known.structured))
-    trained, planned = structured["trained"].astype(bool), len(evidence.planned_seeds(MANY, 16, reference))
-    structured, before = structured[trained], structured[~trained]
-    if reason := _shortcoming_of_many(known, reference):
-        return Judgement(None, reason)
-    if any(not (table[table["l"] == l]["seeds"] >= planned).any() for table in (used, structured) for l in (1, 2)):
-        return Judgement(None, "its networks have not all been examined")
-    words, findings = [], []
-    for l in (1, 2):
-        shown, at = structured[structured["l"] == l].iloc[0], used[used["l"] == l].sort_values(["hits", "damage"]).iloc[-1]
-        findings.append((bool(shown["structured"]), bool(at["used"])))
-        already = before[before["l"] == l]["hits"].sum()
-        words.append(
-            f"l = {l} is {'' if findings[-1][0] else 'not '}structured (p < {SIGNIFICANT} in {shown['hits']} of {planned} seeds, "
-            f"and before training in {already}) and {'' if findings[-1][1] else 'not '}used (shuffling it behind block "
-            f"{at['block']} costs {percent(at['damage'])}, at least {percent(DAMAGE, sign=False)} in {at['hits']} of {planned})"
-        )
-    verdict = ARTEFACT if all(map(all, findings)) else OPEN if any(map(any, findings)) else REPRODUCED
-    return Judgement(verdict, "; ".join(words), f"{planned} seeds")
-
-
-def _c3(known: Evidence, reference: str) -> Judgement:
-    rows = _compared(known, "C3", reference)
-    if not rows[0]["counts"]:
-        return Judgement(None, _reasons(known, "C3", reference))
-    (row,) = rows
-    verdict = REPRODUCED if row["high"] < 0 and row["change"] < -MARGIN else NOT_REPRODUCED if row["low"] > -MARGIN else OPEN
-    return Judgement(verdict, f"the change from {orders_name(row['first'])} is {_said(row)}", _seeds(rows))
-
-
-def _c4(known: Evidence, reference: str) -> Judgement:
-    table = known.dominance
-    table, planned = table[table["reference"] == reference], len(evidence.planned_seeds(MANY, 16, reference))
-    if reason := _shortcoming_of_many(known, reference):
-        return Judgement(None, reason)
-    if len(table) < planned:
-        return Judgement(None, "its networks have not all been examined")
-    dominates, others = table["flow"] & table["damage"], table["blocks_of_others"] >= 2
-    text = (
-        f"l = 0 holds more than {percent(DOMINANT, sign=False)} of the gradient flow at every block in {table['flow'].sum()} of "
-        f"{planned} seeds (at least {percent(table['least_flow'].min(), sign=False)} everywhere), shuffling it costs most at "
-        f"every block in {table['damage'].sum()}, and some other order holds more flow at two blocks in {others.sum()}"
-    )
-    verdict = REPRODUCED if agree(dominates, planned) else NOT_REPRODUCED if agree(others, planned) else OPEN
-    return Judgement(verdict, text, f"{planned} seeds")
-
-
-def _c5(known: Evidence, reference: str) -> Judgement:
-    rows = _compared(known, "C5", reference)
-    if not all(row["counts"] for row in rows):
-        return Judgement(None, _reasons(known, "C5", reference))
-    outside = [row for row in rows if row["low"] > EQUIVALENT or row["high"] < -EQUIVALENT]
-    same = [row for row in rows if _change(row).within(-EQUIVALENT, EQUIVALENT)]
-    words = "; ".join(f"{orders_name(row['first'])} to {_said(row)}" for row in rows)
-    if len(outside) == len(rows):
-        return Judgement(NOT_REPRODUCED, f"all errors differ: {words}", _seeds(rows))
-    used = known.used
-    used = used[(used["reference"] == reference) & (used["mul"] == 16) & (used["l"] > 0)]
-    examined = set(used[used["seeds"] >= used["planned"]]["ls"].map(tuple))
-    if not {row[side] for row in same for side in SIDES} <= examined:
-        return Judgement(None, "the networks have not all been examined")
-    for row in same:
-        own = [_used_alone(used, row["first"], row["second"]), _used_alone(used, row["second"], row["first"])]
-        if all(own):
-            orders = listed([f"{orders_name(row[side])} uses l = {found[0]}" for side, found in zip(SIDES, own, strict=True)])
-            text = f"the same error from {orders_name(row['first'])} to {_said(row)}, though {orders}"
-            return Judgement(REPRODUCED, text, _seeds(rows))
-    return Judgement(OPEN, f"no pair has the same error from different orders, and not all errors differ: {words}", _seeds(rows))
-
-
-SIDES = ("first", "second")
-RULES: dict[str, Callable[[Evidence, str], Judgement]] = {"C1": _c1, "C2": _c2, "C3": _c3, "C4": _c4, "C5": _c5}
-
-
-def _used_alone(used: pd.DataFrame, ls: Orders, other: Orders) -> list[int]:
-    """Orders above 0 that a set uses and the other lacks."""
-    found = used[(used["ls"].map(tuple) == ls) & used["used"].astype(bool)]["l"]
-    return sorted(set(found.tolist()) - set(other))
-
-
-def _compared(known: Evidence, claim: str, reference: str) -> list[dict]:
-    table = known.comparisons
-    return table[(table["claim"] == claim) & (table["reference"] == reference)].to_dict("records")
-
-
-def _change(row: dict) -> Change:
-    return Change(row["change"], row["low"], row["high"], row["seeds"])
-
-
-def _said(row: dict) -> str:
-    return f"{orders_name(row['second'])} at {row['mul']} channels, {change_text(row['change'], row['low'], row['high'])}"
-
-
-def _seeds(rows: list[dict]) -> str:
-    counts = sorted({row["seeds"] for row in rows if row["counts"]})
-    return f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seeds"
-
-
-def _reasons(known: Evidence, claim: str, reference: str) -> str:
-    """Why comparisons of a claim do not count."""
-    found = [
-        lack
-        for pair in evidence.pairs()
-        if pair.claim == claim
-        for lack in evidence.lacks(known.tables, pair[1:3], pair.mul, reference, evidence.seeds_of(pair, reference))
-    ]
-    return evidence.reason(found, evidence.baseline_of(known.tables))
-
-
-def _of_many(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    return table[(table["reference"] == reference) & (table["ls"].map(tuple) == MANY)]
-
-
-def _shortcoming_of_many(known: Evidence, reference: str) -> str:
-    found = evidence.lacks(known.tables, [MANY], 16, reference, evidence.planned_seeds(MANY, 16, reference))
-    return evidence.reason(found, evidence.baseline_of(known.tables))
 
 
 def _sureness(known: Evidence, said: dict[str, Judgement]) -> str:

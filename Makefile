@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help book test lint lock clean env venv
+.PHONY: help book test bench lint lock clean env venv
 
 BIN := .venv/bin
 # Python that makes the environment: the first of these that is 3.11 or newer (or say PYTHON=...).
@@ -19,6 +19,11 @@ book: env  ## build the site into _build/html: trains small networks and runs th
 
 test: env  ## run all tests
 	@$(BIN)/python -m pytest
+
+bench: env  ## measure against the peers again, into results/benchmarks (half an hour on a quiet machine)
+	@$(BIN)/python -m pip install --quiet $$($(BIN)/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
+	@$(BIN)/python -m benchmarks
 
 lint: env  ## check format, style and types (pre-commit runs the same)
 	@$(BIN)/ruff format --check

@@ -58,6 +58,7 @@ def write(out: Path, name: str, table: pd.DataFrame, settings: dict[str, object]
         "processor": processor(),
         "versions": provenance.versions() | {package: version(package) for package in PEERS},
         "commit": provenance.commit(),
+        "load_average": os.getloadavg()[0],
         "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
     }
     write_atomically(out / f"{name}.parquet", lambda path: table.to_parquet(path, index=False))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from equinotes.figures import ablation, controls, harmonics, manifold, training
+from equinotes.figures import ablation, benchmarks, controls, harmonics, manifold, training
 from equinotes.figures.style import order_colour, use_style
 
 BASELINES = {"composition": 0.864, "bond lengths": 0.444}
@@ -88,6 +88,21 @@ def addition():
     return table("l angle_deg sum legendre", [(0, 0, 1, 1), (0, 90, 1, 1)])
 
 
+def steps():
+    columns = "orders mul batch_size lmax contestant median_ms times_equinotes times_equinotes_q1 times_equinotes_q3"
+    rows = [
+        (f"[0, {l}]", 16, 32, l, name, l * t, t, t - 0.1, t + 0.1)
+        for l in (1, 2)
+        for name, t in (("equinotes", 1.0), ("e3nn", 9.0))
+    ]
+    return table(columns, rows)
+
+
+def sizes():
+    rows = [("[0, 1]", 16, size, 1.0, 0.9, 1.1) for size in (16, 32)]
+    return table("orders mul batch_size times_reference times_reference_q1 times_reference_q3", rows)
+
+
 def bond_pattern():
     value, points = sphere()
     return harmonics.plot_bond_pattern(np.eye(3), {0: value, 1: 0 * value}, points, norms={0: 1, 1: 0})
@@ -111,6 +126,9 @@ FIGURES = {
     "complexity": lambda: manifold.plot_complexity(correlations()),
     "sites": lambda: controls.plot_site_harmonics(sites(), ideal=table("bonds l length", [(4, 0, 1.0), (4, 1, 0.0)])),
     "probes": lambda: controls.plot_probes(table("features target r2 sd", [("l = 1", "gap", 0.5, 0.1)])),
+    "step ratios": lambda: benchmarks.plot_step_ratios(steps()),
+    "cost by lmax": lambda: benchmarks.plot_cost_by_lmax(steps()),
+    "cost by size": lambda: benchmarks.plot_cost_by_size(sizes(), "batch_size"),
     "harmonics": triangle,
     "bond pattern": bond_pattern,
     "surfaces": lambda: harmonics.plot_surfaces({"before": sphere()[0], "after": sphere(-1.0)[0]}, sphere()[1]),

@@ -46,13 +46,13 @@ def plot_cuts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_panels(pictures: pd.DataFrame, score: Sequence[float] | np.ndarray, *, label: str, size: float = 1.55) -> Figure:
+def plot_panels(pictures: pd.DataFrame, score: Sequence[float] | np.ndarray, *, label: str, size: float = 1.3) -> Figure:
     """PHATE pictures, a row of panels for each way to cut or turn; a frame in the colour of the order that a panel really holds.
 
     Reads `row` (its name), `named` and `holds` (orders), `molecule` (place in `score`), `phate1`, `phate2`; no units.
     """
     rows, panels = list(dict.fromkeys(pictures["row"])), sorted(pictures["named"].unique())
-    fig, axes = plt.subplots(len(rows), len(panels), figsize=(size * len(panels) + 1.0, (size + 0.35) * len(rows)),
+    fig, axes = plt.subplots(len(rows), len(panels), figsize=(size * len(panels) + 1.0, (size + 0.55) * len(rows)),
                              squeeze=False, layout="constrained")  # fmt: skip
     score = np.asarray(score)
     low, high = np.quantile(score, [0.02, 0.98])
@@ -63,7 +63,7 @@ def plot_panels(pictures: pd.DataFrame, score: Sequence[float] | np.ndarray, *, 
             dots = ax.scatter(part["phate1"], part["phate2"], c=score[part["molecule"]], cmap=SEQUENTIAL, vmin=low, vmax=high,
                               s=5, linewidths=0, alpha=0.8, rasterized=True)  # fmt: skip
             ax.set(xticks=[], yticks=[])
-            ax.set_title(f"named {named}, holds {holds}", fontsize=9, color=GREY, weight="normal" if named == holds else "bold")
+            ax.set_title(f"named {named}\nholds {holds}", fontsize=10, color=GREY, weight="normal" if named == holds else "bold")
             ax.grid(False)
             for spine in ax.spines.values():
                 spine.set(visible=True, color=order_colour(holds), linewidth=2)

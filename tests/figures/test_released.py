@@ -35,7 +35,7 @@ def test_panels_are_framed_by_what_they_hold_and_say_so():
     pictures = pd.concat(place.assign(named=named, holds=holds) for named, holds in [(0, 0), (1, 1), (2, 1)])
     figure = draw.plot_panels(pictures, np.arange(5.0), label="nSPS")
     panels = figure.axes[:3]
-    assert [ax.get_title() for ax in panels] == ["named 0, holds 0", "named 1, holds 1", "named 2, holds 1"]
+    assert [ax.get_title() for ax in panels] == ["named 0\nholds 0", "named 1\nholds 1", "named 2\nholds 1"]
     assert [to_hex(ax.spines["top"].get_edgecolor()) for ax in panels] == [order_colour(l) for l in (0, 1, 1)]
     assert figure.axes[3].get_ylabel() == "nSPS"
 

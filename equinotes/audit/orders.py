@@ -68,10 +68,11 @@ def damages(tables: Tables, mode: str = "shuffle") -> pd.DataFrame:
 def probe_gains(tables: Tables, target: str = REST) -> pd.DataFrame:
     """R² of the probe on a trained network less that on the same network untrained: `value`; `mark` beyond both spreads."""
     table = examined(tables, "probes").query("target == @target")
-    sides = [table[table["trained"] == trained].set_index(["run_id", *KEYS])[["r2", "sd"]] for trained in (True, False)]
-    both = sides[0].join(sides[1], lsuffix="_trained", rsuffix="_untrained", how="inner")
+    keys = ["run_id", *KEYS]
+    sides = [table[table["trained"] == trained][[*keys, "r2", "sd"]] for trained in (True, False)]
+    both = sides[0].merge(sides[1], on=keys, suffixes=("_trained", "_untrained"))
     value = both["r2_trained"] - both["r2_untrained"]
-    return both.assign(value=value, mark=value > both["sd_trained"] + both["sd_untrained"]).reset_index()
+    return both.assign(value=value, mark=value > both["sd_trained"] + both["sd_untrained"])
 
 
 def glance(tables: Tables) -> pd.DataFrame:

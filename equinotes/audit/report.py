@@ -91,14 +91,20 @@ def change_text(change: float, low: float, high: float, digits: int = 1) -> str:
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], align: str = "") -> str:
     """A table in Markdown; `align` has a letter, l or r, for each column (numbers on the right unless given).
 
+    What stands on the right is not broken into lines.
+
     >>> print(markdown_table(["a", "b"], [[1, 2]], "lr"))
     | a | b |
     |:--|--:|
     | 1 | 2 |
     """
     align = align or "l" + "r" * (len(columns) - 1)
-    head = ["| " + " | ".join(columns) + " |", "|" + "|".join(":--" if side == "l" else "--:" for side in align) + "|"]
-    return "\n".join([*head, *("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)])
+    lines = ["| " + " | ".join(columns) + " |", "|" + "|".join(":--" if side == "l" else "--:" for side in align) + "|"]
+    for row in rows:
+        cells = [str(cell).replace("|", "\\|") for cell in row]
+        cells = [cell.replace(" ", "\u00a0") if side == "r" else cell for cell, side in zip(cells, align, strict=True)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def source_note(tables: Sequence[str], experiments: Sequence[str] = ()) -> str:

@@ -6,7 +6,7 @@ from scipy import stats
 
 from equinotes.audit import protocol
 from equinotes.audit.changes import REDUCED, baselines_of, named, set_name, strongest
-from equinotes.audit.report import NOT_RUN, Tables, listed, markdown_table, orders_name, percent, rows_of, spread_text
+from equinotes.audit.report import NOT_RUN, Tables, listed, markdown_table, percent, rows_of, spread_text
 from equinotes.audit.reported import REPORTED
 from equinotes.audit.scale import PAPER, counted_parameters
 from equinotes.audit.statistics import student
@@ -21,8 +21,8 @@ def reduced_table(tables: Tables, reference: str) -> str:
     for ls, mul in protocol.PAPER_SETS:
         found = runs[(runs["name"] == set_name(ls, mul)) & (runs["reference"] == reference)]
         reported = [f"{row.error:g}" + (f" ({row.epochs})" if row.epochs else "") for row in REPORTED if row.ls == ls]
-        rows.append([*_head(tables, ls, mul), ", ".join(reported), f"{len(found)} of {protocol.seeds_of(ls)}", *_errors(found)])
-    columns = ["orders", "channels", "parameters", "reported [eV] (epochs)", "seeds", "MAE [eV]", "RMSE [eV]", "MSE [eV²]"]
+        rows.append([*_head(ls, mul), "; ".join(reported), f"{len(found)}/{protocol.seeds_of(ls)}", *_errors(found)])
+    columns = ["orders (channels)", "parameters", "reported [eV] (epochs)", "seeds", "MAE [eV]", "RMSE [eV]", "MSE [eV²]"]
     return markdown_table(columns, rows)
 
 
@@ -32,13 +32,13 @@ def full_table(tables: Tables) -> str:
     for row in REPORTED:
         epochs = row.epochs or 100
         found = runs[(runs["name"] == set_name(row.ls, row.mul)) & (runs["epochs"] == epochs)]
-        rows.append([*_head(tables, row.ls, row.mul), epochs, f"{row.error:g}", len(found), *_errors(found)])
-    columns = ["orders", "channels", "parameters", "epochs", "reported [eV]", "seeds", "MAE [eV]", "RMSE [eV]", "MSE [eV²]"]
+        rows.append([*_head(row.ls, row.mul), epochs, f"{row.error:g}", len(found), *_errors(found)])
+    columns = ["orders (channels)", "parameters", "epochs", "reported [eV]", "seeds", "MAE [eV]", "RMSE [eV]", "MSE [eV²]"]
     return markdown_table(columns, rows)
 
 
-def _head(tables: Tables, ls: tuple[int, ...], mul: int) -> list[str]:
-    return [orders_name(ls), str(mul), f"{counted_parameters(ls, mul):,}"]
+def _head(ls: tuple[int, ...], mul: int) -> list[str]:
+    return [set_name(ls, mul), f"{counted_parameters(ls, mul):,}"]
 
 
 def _errors(found: pd.DataFrame) -> list[str]:

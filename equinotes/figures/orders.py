@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
@@ -50,11 +51,12 @@ def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[s
     sets, references = list(dict.fromkeys(used["set"])), list(dict.fromkeys(used["reference"]))
     orders = {name: sorted(used[used["set"] == name]["l"].unique()) for name in sets}
     heights = [len(orders[name]) + 0.4 for name in sets]
-    size = (9.4, 0.135 * len(references) * sum(heights) + 2.3)
-    ratios = [0.55, *[1.0] * len(measures)]
+    size = (8.0, 0.14 * len(references) * sum(heights) + 2.3)
+    ratios = [0.5, *[1.0] * len(measures)]
     fig, axes = plt.subplots(
-        len(sets), len(ratios), figsize=size, squeeze=False, layout="constrained", height_ratios=heights, width_ratios=ratios
-    )
+        len(sets), len(ratios), figsize=size, squeeze=False, height_ratios=heights, width_ratios=ratios,
+        layout=ConstrainedLayoutEngine(h_pad=0.07),  # a set stands apart from the next
+    )  # fmt: skip
     for line, name in zip(axes, sets, strict=True):
         _draw_used(line[0], used[used["set"] == name], orders[name], references)
         line[0].set_ylabel(f"orders\n{name}", fontsize=10)
@@ -84,7 +86,7 @@ def _draw_used(ax: Axes, used: pd.DataFrame, orders: list[int], references: list
         share = row.used / row.seeds if row.seeds else 0.0
         ax.barh(place, share, height=0.8, color=order_colour(row.l), alpha=0.85)
         words = f"{row.used}/{row.seeds}" if row.seeds else "not run"
-        ax.annotate(words, (1.04, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=7.5)
+        ax.annotate(words, (1.04, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=8.5)
     ax.set(xlim=(0, 1), xticks=[0, 1])
     ax.tick_params(axis="x", labelsize=8)
     _share_lines(ax, orders, references, labels=True)
@@ -128,7 +130,7 @@ def _share_lines(ax: Axes, orders: list[int], references: list[str], *, labels: 
     places = [_line(orders, references, l, references[0]) + middle for l in orders]
     ax.set_yticks(places, [str(l) for l in orders] if labels else [""] * len(orders))
     ax.set_ylim(places[-1] + middle + 0.6, -0.6)
-    ax.tick_params(axis="y", length=0, labelsize=9)
+    ax.tick_params(axis="y", length=0, labelsize=10)
     ax.grid(False)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)

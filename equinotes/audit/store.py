@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from equinotes.analysis.controls import linear_baselines
@@ -98,7 +99,7 @@ def _side_by_side(name: str, parts: list[pd.DataFrame], keep: set[str], place: P
     kept = old[[*molecules, *(column for column in old if column in keep - new)]]
     tables = [*([kept] if len(kept.columns) > len(molecules) else []), *parts]
     for table in tables[1:]:
-        if not table[molecules].equals(tables[0][molecules]):
+        if not all(np.array_equal(table[name], tables[0][name]) for name in molecules):
             raise ValueError(f"{table.columns[-1]} and {tables[0].columns[-1]} were not tested on the same molecules")
     columns = pd.concat([tables[0][molecules], *(table.drop(columns=molecules) for table in tables)], axis=1)
     return columns[[*molecules, *(run_id for run_id in planned() if run_id in columns)]]

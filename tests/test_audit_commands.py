@@ -26,7 +26,42 @@ def audit(capsys):
 def test_without_a_word_it_says_how_far_the_runs_are(audit, tmp_path):
     for words in ([], ["status"]):
         code, out, err = audit(*words, "--results-dir", tmp_path)
-        many = len(asked["ids"])
+        assert (code, err) == (0, []) and out[0].split() == ["experiment", "planned", "stored"]
+        assert [line.split() for line in out[1:]] == [[name, str(len(c)), "0"] for name, c in protocol.experiments().items()]
+
+
+def test_verdicts_of_all_claims_are_printed(audit, tmp_path):
+    code, out, _ = audit("verdicts", "--results-dir", tmp_path)
+    starts = [line for line in out if re.match(r"C\d  ", line)]
+    assert code == 0 and [line.split()[0] for line in starts] == [claim.name for claim in CLAIMS]
+    assert all(any(f"  {verdict}  (" in line for verdict in VERDICTS) for line in starts)
+    assert max(map(len, out)) <= 130
+
+
+@pytest.mark.parametrize(
+    ("words", "experiments"),
+    [(["run"], ["table", "substitutes", "factors"]), (["run", "full"], ["full"]), (["run", "table", "full"], ["table", "full"])],
+    ids="-".join,
+)
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_run_trains_experiments_and_stores_what_is_complete(audit, monkeypatch, tmp_path, words, experiments, status):
+    asked = {}
+
+    def sweep(configs, **given):
+        asked.update(given, ids=[config.run_id for config in configs])
+        return pd.DataFrame({"run_id": asked["ids"], "status": status})
+
+    def store(runs_dir, out):
+        return pd.DataFrame({"experiment": ["table"], "stored": [f"{runs_dir.name} to {out.name}"]})
+
+    monkeypatch.setattr(import_module("equinotes.sweep"), "sweep", sweep)
+    monkeypatch.setattr("equinotes.audit.store.store", store)
+    code, out, err = audit(*words, "--runs-dir", tmp_path / "here", "--results-dir", tmp_path / "there", "--workers", 2)
+    known = protocol.experiments()
+    assert asked["ids"] == [config.run_id for name in experiments for config in known[name]]
+    assert asked["workers"] == 2 and asked["device"] == "auto" and asked["scheduler"] is None
+    assert "here to there" in out[-1]
+    many = len(asked["ids"])
     failed = [f"{many} of {many} runs did not end well; the same command tries them again"]
     assert (code, err) == ((0, []) if status == "done" else (1, failed))
 

@@ -20,9 +20,9 @@ def reduced_table(tables: Tables, reference: str) -> str:
     runs, rows = named(tables["runs"], "table"), []
     for ls, mul in protocol.PAPER_SETS:
         found = runs[(runs["name"] == set_name(ls, mul)) & (runs["reference"] == reference)]
-        reported = [f"{row.error:g}" + (f" ({row.epochs})" if row.epochs else "") for row in REPORTED if row.ls == ls]
+        reported = [f"{row.error:g}" for row in REPORTED if row.ls == ls]
         rows.append([*_head(ls, mul), "; ".join(reported), f"{len(found)}/{protocol.seeds_of(ls)}", *_errors(found)])
-    columns = ["orders (channels)", "parameters", "reported [eV] (epochs)", "seeds", "MAE [eV]", "RMSE [eV]", "MSE [eV²]"]
+    columns = ["orders (channels)", "parameters", "reported [eV]", "seeds", "MAE [eV]", "RMSE [eV]", "MSE [eV²]"]
     return markdown_table(columns, rows)
 
 

@@ -137,7 +137,7 @@ def _share_lines(ax: Axes, orders: list[int], references: list[str], *, labels: 
 
 
 def plot_beside_control(
-    table: pd.DataFrame, *, value: str, ylabel: str, columns: int = 3, line: float | None = None, height: float = 2.3
+    table: pd.DataFrame, *, ylabel: str, value: str = "value", columns: int = 3, line: float | None = None, height: float = 2.3
 ) -> Figure:
     """One number for each order and seed, trained (filled, in the order's colour) beside untrained (hollow, grey).
 
@@ -166,9 +166,10 @@ def plot_beside_control(
                 ax.scatter(places, found[value], marker=order_marker(l), s=24, zorder=3, **look)
         if line is not None:
             ax.axhline(line, color=GREY, linestyle="--", linewidth=1.1)
-        ax.set_ylim(bottom=min(0.0, 1.05 * float(table[value].min())))
         ax.set(title=f"orders {name}", xticks=range(len(orders)), xticklabels=orders)
         ax.grid(False, axis="x")
+    drawn = table[[name for name in (value, "null_low", "null_high") if name in table]]
+    axes[0, 0].set_ylim(min(0.0, 1.05 * float(drawn.min().min())), 1.05 * float(drawn.max().max()) or 1.0)
     label_edges(axes, "order $l$", ylabel, len(sets))
     signs: list[Any] = [Line2D([], [], color=GREY, marker="o", linestyle="", label="trained (colour of the order)"),
              Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="", label="untrained")]  # fmt: skip

@@ -150,6 +150,7 @@ def similarity(tables: Tables) -> pd.DataFrame:
     """CKA between seeds, as `beside_control` gives the other diagnostics."""
     table = tables["similarity"]
     table = table[(table["mul"] == MUL) & table["ls"].isin(SETS)]
+    table = table.sort_values("ls", key=lambda sets: sets.map(SETS.index), kind="stable", ignore_index=True)
     return table.assign(set=table["ls"].map(orders_name), l=order_of_irrep(table["irrep"]), value=table["cka"])
 
 

@@ -158,7 +158,7 @@ def plot_beside_control(
         for place, l in enumerate(orders):
             for trained, shift in ((True, -0.17), (False, 0.17)):
                 found = part[(part["l"] == l) & (part["trained"] == trained)]
-                places = place + shift + (np.arange(len(found)) - (len(found) - 1) / 2) * 0.05
+                places = place + shift + (np.arange(len(found)) - (len(found) - 1) / 2) * min(0.05, 0.3 / max(1, len(found)))
                 if "null_high" in found and len(found):
                     ax.vlines(places, found["null_low"], found["null_high"], color=GREY, linewidth=3, alpha=0.4)
                 colour = order_colour(l) if trained else GREY

@@ -11,11 +11,12 @@ from equinotes.config import RunConfig
 from equinotes.files import write_atomically
 
 FIELDS = [field.name for field in fields(RunConfig)]
+LISTS = {"ls", "auxiliary"}
 ALWAYS = ["ls", "mul", "num_train", "epochs", "seed"]
 
 
 def orders_text(ls: object) -> str:
-    """A set of orders as the command line writes it; empty where a run cannot be read.
+    """A set of orders, or names, as the command line writes it; empty where a run cannot be read.
 
     >>> orders_text((0, 1, 2))
     '0,1,2'
@@ -36,12 +37,12 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     if runs.empty:
         return pd.DataFrame()
     known = [name for name in FIELDS if name in runs]
-    differing = [name for name in known if runs[name].map(orders_text if name == "ls" else str).nunique() > 1]
+    differing = [name for name in known if runs[name].map(orders_text if name in LISTS else str).nunique() > 1]
     shown = [name for name in known if name in ALWAYS or name in differing]
     rest = [name for name in [*error_columns_of(runs), "seconds", "status"] if name in runs]
     table = runs[[*shown, *rest]].copy()
-    if "ls" in table:
-        table["ls"] = table["ls"].map(orders_text)
+    for name in LISTS & set(shown):
+        table[name] = table[name].map(orders_text)
     for name in (name for name in shown if pd.api.types.is_float_dtype(table[name]) and name in INTEGERS):
         table[name] = table[name].astype("Int64")  # whole numbers became floats beside a damaged run
     return table.sort_values(shown, kind="stable", ignore_index=True)
@@ -85,7 +86,9 @@ def compare(runs: pd.DataFrame, first: tuple[int, ...], second: tuple[int, ...])
 def export(runs: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV or Parquet, by the name's ending, whole or not at all; orders become text in CSV."""
     writers: dict[str, Callable[[Path], object]] = {
-        ".csv": lambda beside: runs.assign(ls=runs["ls"].map(orders_text)).to_csv(beside, index=False),
+        ".csv": lambda beside: runs.assign(**{name: runs[name].map(orders_text) for name in LISTS & set(runs)}).to_csv(
+            beside, index=False
+        ),
         ".parquet": lambda beside: runs.to_parquet(beside, index=False),
     }
     if path.suffix not in writers:

@@ -20,6 +20,7 @@ def stored(config, **columns):
         "path": f"runs/{config.run_id}",
         **config.to_dict(),
         "ls": config.ls,
+        "auxiliary": config.auxiliary,
         "lmax": config.lmax,
         **columns,
     }

@@ -49,7 +49,7 @@ def probes(
         if given is not None:
             features, targets = (_residual(given, values, train) for values in (features, targets))
         model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, alpha_per_target=True))
-        fit = model.fit(features[train], targets[train]).predict(features[test])
+        fit = model.fit(features[train], targets[train]).predict(features[test]).reshape(len(test), -1)
         means = targets[train].mean(axis=0)
         scores.append([_r2(targets[test, k], fit[:, k], means[k]) for k in range(targets.shape[1])])
     return [Probe(float(np.mean(column)), float(np.std(column))) for column in zip(*scores, strict=True)]

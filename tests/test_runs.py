@@ -24,8 +24,8 @@ def test_sums_of_energies_are_in_double_precision():
 def test_every_field_of_the_configuration_changes_the_name():
     changes = dict(
         target="gap", auxiliary=["alpha"], reference="mean", ls=[0, 1], mul=8, num_blocks=3, atom_dim=8, num_basis=5, cutoff=5.0,
-        graph="radius", degree_norm=1.0, gate=True, last_block="scalars", epochs=1, batch_size=4, lr=0.1, weight_decay=0.1, num_train=7,
-        num_val=7, num_test=7, split_seed=1, seed=1,
+        graph="radius", degree_norm=1.0, gate=True, last_block="scalars", epochs=1, batch_size=4, lr=0.1, weight_decay=0.1,
+        num_train=7, num_val=7, num_test=7, split_seed=1, seed=1,
     )  # fmt: skip
     assert changes.keys() == RunConfig().to_dict().keys()
     names = {RunConfig().but(**{field: value}).run_id for field, value in changes.items()}

@@ -86,13 +86,15 @@ def score_unsanitised(smiles: Sequence[str], *, sanitise: bool = False) -> pd.Da
     The spacial score (Krzyzanowski et al., J. Med. Chem. 66, 12739 (2023)) multiplies four terms of an atom; the released code
     sums each of them by itself, on molecules that RDKit has not sanitised, so that nothing was perceived.
 
+    Ethane has 8 atoms; each carbon has one heavy neighbour, and so has each hydrogen:
+
+    >>> score_unsanitised(["CC"]).to_dict("records")
+    [{'hybridisation': 0, 'stereo': 8, 'aromatic': 0, 'heavy_neighbours': 8}]
+
     Returns
     -------
     Columns `hybridisation` (sp 1, sp2 2, sp3 3, otherwise 0), `stereo` (2 at a double bond that is E, otherwise 1), `aromatic`
     (atoms), `heavy_neighbours` (neighbours that are not hydrogen). With `sanitise` the same sums on sanitised molecules.
-
-    >>> score_unsanitised(["CC"]).to_dict("records")   # 8 atoms: each carbon has one heavy neighbour, and so has each hydrogen
-    [{'hybridisation': 0, 'stereo': 8, 'aromatic': 0, 'heavy_neighbours': 8}]
     """
     return pd.DataFrame([_terms(_with_hydrogens(text, sanitise)) for text in smiles])
 

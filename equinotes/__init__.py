@@ -18,7 +18,7 @@ _PUBLIC = {
     "from_pyg": "data.batches",
     "build_network": "model.network",
     "train": "training",
-    "sweep": "sweep",
+    "sweep": "sweeps",
     "Run": "runs",
     "load_run": "runs",
     "list_runs": "runs",

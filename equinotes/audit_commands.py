@@ -57,7 +57,7 @@ class Audit:
 
     def _train(self, configs: list) -> int:
         from equinotes.audit.store import store
-        from equinotes.sweep import sweep
+        from equinotes.sweeps import sweep
 
         table = sweep(configs, runs_dir=self.runs_dir, workers=self.workers, scheduler=self.scheduler, device=self.device)
         print(store(self.runs_dir, self.results_dir).to_string(index=False))

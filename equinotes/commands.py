@@ -106,7 +106,7 @@ class Sweep:
     def run(self) -> int:
         from equinotes.results import overview
         from equinotes.runs import Run, list_runs
-        from equinotes.sweep import sweep
+        from equinotes.sweeps import sweep
 
         configs = configs_of(self.config)
         complete = sum(Run(self.runs_dir / config.run_id).complete for config in configs)

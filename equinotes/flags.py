@@ -14,40 +14,22 @@ from equinotes.config import PRESETS, RunConfig, unknown
 from equinotes.values import parse
 
 
-def _parse_orders(words: list[str]) -> tuple[int, ...]:
-    return parse("ls", words[0], tuple[int, ...])
-
-
-def _write_orders(ls: tuple[int, ...]) -> list[str]:
-    return [",".join(map(str, ls))]
-
-
-def _parse_names(words: list[str]) -> tuple[str, ...]:
-    return parse("auxiliary", words[0], tuple[str, ...])
-
-
-Orders = Annotated[
-    tuple[int, ...],
-    PrimitiveConstructorSpec(
+def _in_one_word(name: str, metavar: str, hint: Any) -> Any:
+    """The type of a flag that takes a tuple as one word, its items between commas."""
+    spec = PrimitiveConstructorSpec(
         nargs=1,
-        metavar="ORDERS",
-        instance_from_str=_parse_orders,
+        metavar=metavar,
+        instance_from_str=lambda words: parse(name, words[0], hint),
         is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=_write_orders,
-    ),
-]
+        str_from_instance=lambda values: [",".join(map(str, values))],
+    )
+    return Annotated[hint, spec]
+
+
+Orders: Any = _in_one_word("ls", "ORDERS", tuple[int, ...])
 """A set of orders in one word: `0,1,2` or `0,3-6`."""
 
-Names = Annotated[
-    tuple[str, ...],
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="NAMES",
-        instance_from_str=_parse_names,
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda names: [",".join(names)],
-    ),
-]
+Names: Any = _in_one_word("auxiliary", "NAMES", tuple[str, ...])
 """Names in one word: `dipole,alpha`; an empty word for none."""
 
 WORDS = {"ls": Orders, "auxiliary": Names}

@@ -54,7 +54,7 @@ def test_run_trains_experiments_and_stores_what_is_complete(audit, monkeypatch, 
     def store(runs_dir, out):
         return pd.DataFrame({"experiment": ["table"], "stored": [f"{runs_dir.name} to {out.name}"]})
 
-    monkeypatch.setattr(import_module("equinotes.sweep"), "sweep", sweep)
+    monkeypatch.setattr(import_module("equinotes.sweeps"), "sweep", sweep)
     monkeypatch.setattr("equinotes.audit.store.store", store)
     code, out, err = audit(*words, "--runs-dir", tmp_path / "here", "--results-dir", tmp_path / "there", "--workers", 2)
     known = protocol.experiments()

@@ -1,6 +1,6 @@
 """Bad input, as a user gives it: the command says in one line what is wrong, ends with code 2, and nothing is lost.
 
-What a damaged cache needs stands in data/test_cache.py, killed processes in test_training.py, workers in test_sweep.py.
+What a damaged cache needs stands in data/test_cache.py, killed processes in test_training.py, workers in test_sweeps.py.
 """
 
 import os

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_version_is_the_same_everywhere():
 LAYERS = {
     "foundation": {"config", "irreps", "files", "progress", "values", "provenance"},
     "matter": {"data", "model"},
-    "experiments": {"training", "embedding", "runs", "sweep", "cluster", "results", "released"},
+    "experiments": {"training", "embedding", "runs", "sweeps", "cluster", "results", "released"},
     "product": {"notebooks", "notebook_files", "book", "flags", "audit", "audit_commands", "commands", "cli"},
 }
 """Lowest first: a module imports from its own layer and from those below."""
@@ -162,6 +163,7 @@ def test_every_public_name_exists_and_stands_in_the_reference():
     for name, module in equinotes._PUBLIC.items():
         assert getattr(equinotes, name).__name__ == name
         assert f"equinotes.{module}.{name}\n" in reference
+        assert find_spec(f"equinotes.{name}") is None, "a module of this name would hide it once imported"
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -2,7 +2,6 @@
 
 import io
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,17 +9,9 @@ import pytest
 from matplotlib.axes import Axes
 
 from equinotes.figures import ablation, benchmarks, controls, harmonics, manifold, training
-from equinotes.figures.style import order_colour, use_style
+from equinotes.figures.style import order_colour
 
 BASELINES = {"composition": 0.864, "bond lengths": 0.444}
-
-
-@pytest.fixture(autouse=True)
-def _style():
-    with mpl.rc_context():
-        use_style()
-        yield
-        plt.close("all")
 
 
 def table(columns, rows):

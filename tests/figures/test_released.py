@@ -1,23 +1,13 @@
 """Pictures of the released cut say what each panel really holds; all are there, named and visible on the page."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
 from equinotes.figures import released as draw
-from equinotes.figures.style import order_colour, use_style
+from equinotes.figures.style import order_colour
 from equinotes.released import what_panels_hold
-
-
-@pytest.fixture(autouse=True)
-def _style():
-    with mpl.rc_context():
-        use_style()
-        yield
-        plt.close("all")
 
 
 def test_pieces_have_the_colour_of_what_they_hold():

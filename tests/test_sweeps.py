@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from equinotes import RunConfig, load_run, sweep, train
-from equinotes.sweep import retrain_without
+from equinotes.sweeps import retrain_without
 
 SMOKE = RunConfig.preset("smoke")
 ENDLESS = SMOKE.but(epochs=1_000_000, seed=99)
@@ -80,7 +80,7 @@ def test_ctrl_c_stops_at_once_keeps_the_checkpoints_and_leaves_no_process(tmp_pa
 
 def test_complete_runs_start_no_process(tmp_path, qm9, monkeypatch):
     train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
-    monkeypatch.setattr(import_module("equinotes.sweep"), "_train_all", None)
+    monkeypatch.setattr(import_module("equinotes.sweeps"), "_train_all", None)
     assert sweep([SMOKE, SMOKE], runs_dir=tmp_path, scheduler="nobody")["status"].tolist() == ["done"]
     assert sweep([], runs_dir=tmp_path).empty
 
@@ -104,7 +104,7 @@ def test_a_cluster_is_used_by_its_address(tmp_path, cluster):
 
 
 def test_a_sweep_that_ends_stops_its_runs_on_the_cluster(tmp_path, cluster, monkeypatch):
-    module = import_module("equinotes.sweep")
+    module = import_module("equinotes.sweeps")
 
     def interrupt_once_under_way(self, shown):
         if under_way(ENDLESS, tmp_path):

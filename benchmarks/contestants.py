@@ -1,10 +1,12 @@
 """Who trains: the same network in the implementations that are compared, and the allocator settings that they run under."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from equinotes import RunConfig, build_network
+from equinotes.cores import side_by_side
 from equinotes.irreps import irreps_of
 from equinotes.model.network import Network
 
@@ -29,6 +31,8 @@ class Contestant:
     environment: dict[str, str] = field(default_factory=dict)
     recorded: bool = False
     """Whether steps are recorded once and replayed, which a GPU can."""
+    threads: Callable[[], AbstractContextManager[None]] = nullcontext
+    """How its steps use the cores: as torch does by itself, or as `equinotes.train` does."""
 
 
 def fast(config: RunConfig) -> Network:
@@ -64,7 +68,7 @@ def cuequivariance(config: RunConfig) -> Network:
 
 
 CONTESTANTS = (
-    Contestant("equinotes", fast),
+    Contestant("equinotes", fast, threads=side_by_side),
     Contestant("e3nn", e3nn),
     Contestant("e3nn, tuned allocator", e3nn, TUNED_ALLOCATOR),
     Contestant("cuequivariance", cuequivariance),

@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.rounds import take_turns
 from equinotes import RunConfig, build_network, load_qm9
+from equinotes.cores import side_by_side
 from equinotes.data.batches import shuffled_batches
 
 MOLECULES = 3200
@@ -39,7 +40,9 @@ def run(*, quick: bool, threads: int, device: str, seconds: float) -> Iterator[p
     turns: dict[str, Callable[[int], float]] = {
         "equinotes": lambda number: _seconds(lambda: [qm9.batch(some) for some in shuffled_batches(rows, BATCH_SIZE, 0, number)]),
         "PyTorch Geometric DataLoader": lambda number: _seconds(lambda: list(loader)),
-        "training step": lambda number: _seconds(lambda: net.normalised(batch).square().mean().backward()) * BATCHES,
+        "training step": side_by_side()(
+            lambda number: _seconds(lambda: net.normalised(batch).square().mean().backward()) * BATCHES
+        ),
     }
     for turn in turns.values():
         turn(0)

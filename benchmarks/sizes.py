@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.rounds import Timings, take_turns
 from equinotes import RunConfig, build_network, load_qm9
+from equinotes.cores import side_by_side
 from equinotes.data.batches import shuffled_batches
 
 CASES = [((0, 1, 2), 32), ((0, 1, 2, 3, 4), 16)]
@@ -51,6 +52,7 @@ class _Epoch:
         self.net = build_network(config).to(device)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, fused=True)
 
+    @side_by_side()
     def __call__(self, epoch: int) -> float:
         """Seconds per molecule."""
         start = time.perf_counter()

@@ -40,12 +40,13 @@ class Trainer:
         self.net = contestant.build(config).to(device)
         options = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True, "capturable": device != "cpu"}
         self.optimizer = torch.optim.AdamW(self.net.parameters(), **options)
-        self.recorded = contestant.recorded
+        self.recorded, self.threads = contestant.recorded, contestant.threads
         self.seconds_to_build = time.perf_counter() - start
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Predictions, and the loss's gradients at the initial weights: what must be the same for all contestants."""
-        found = {"prediction": self._backward(self.batches[0], self.targets[0]).detach()}
+        with self.threads():
+            found = {"prediction": self._backward(self.batches[0], self.targets[0]).detach()}
         for name, parameter in self.net.named_parameters():
             found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         return {name: tensor.cpu().numpy() for name, tensor in found.items()}
@@ -54,12 +55,13 @@ class Trainer:
         """Seconds of one whole step (forward, backward, AdamW) on batch `number`, mean of `repeat` steps."""
         number %= NUM_BATCHES
         step = self.replayed if self.recorded else self._step
-        self._synchronize()
-        start = time.perf_counter()
-        for _ in range(repeat):
-            step(self.batches[number], self.targets[number])
-        self._synchronize()
-        return (time.perf_counter() - start) / repeat
+        with self.threads():
+            self._synchronize()
+            start = time.perf_counter()
+            for _ in range(repeat):
+                step(self.batches[number], self.targets[number])
+            self._synchronize()
+            return (time.perf_counter() - start) / repeat
 
     def peak_megabytes(self) -> float:
         """Memory at its peak, above what was there before the network."""

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from equinotes.config import RunConfig
+from equinotes.cores import side_by_side
 from equinotes.data.frames import Frame, in_frame
 from equinotes.data.qm9 import QM9, load_qm9
 from equinotes.model.network import Network
@@ -34,6 +35,7 @@ def untrained(config: RunConfig, qm9: QM9 | None = None) -> Network:
     return prepare(config, qm9 or load_qm9())[0].eval()
 
 
+@side_by_side()
 @torch.no_grad()
 def embed(
     run: Run | Network,
@@ -78,6 +80,7 @@ def predictor(run: Run | Network, rows: np.ndarray) -> Callable[..., np.ndarray]
     return predict_rows
 
 
+@side_by_side()
 def feature_gradients(
     run: Run | Network, rows: np.ndarray, *, batch_size: int = 64, progress: bool = False
 ) -> list[tuple[LayerArray, LayerArray]]:
@@ -109,6 +112,7 @@ def feature_gradients(
     ]
 
 
+@side_by_side()
 def weight_gradients(run: Run | Network, rows: np.ndarray, *, batch_size: int = 64, progress: bool = False) -> pd.DataFrame:
     """Gradient of the loss over these molecules with respect to the weights of each path of each tensor product.
 

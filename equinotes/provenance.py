@@ -34,8 +34,10 @@ def versions() -> dict[str, str]:
 
 
 def machine(device: str) -> dict[str, str | int]:
-    """The device by name, its processor, and the threads that torch uses."""
+    """The device by name, its processor, and the threads that compute."""
     import torch
 
+    from equinotes.cores import num_cores
+
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.processor() or platform.machine()
-    return {"device": device, "device_name": name, "threads": torch.get_num_threads(), "cores": os.cpu_count() or 1}
+    return {"device": device, "device_name": name, "threads": num_cores(), "cores": os.cpu_count() or 1}

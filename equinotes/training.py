@@ -24,6 +24,7 @@ from tqdm.std import tqdm
 
 from equinotes import provenance, runs
 from equinotes.config import RunConfig, check_target
+from equinotes.cores import side_by_side
 from equinotes.data.batches import Split, draw_split, shuffled_batches
 from equinotes.data.qm9 import QM9, load_qm9
 from equinotes.files import write_atomically, write_json
@@ -128,6 +129,7 @@ def composition(qm9: QM9, rows: np.ndarray) -> np.ndarray:
     return counts
 
 
+@side_by_side()
 @torch.no_grad()
 def predict(net: Network, qm9: QM9, rows: np.ndarray, *, edit: Any = None, progress: bool = False) -> np.ndarray:
     """Predictions [rows] in the target's unit, float64; `edit` as in `Network.forward`."""
@@ -163,6 +165,7 @@ class _Position:
     metrics: list[dict[str, float]] = field(default_factory=list)
 
 
+@side_by_side()
 def _train(run: Run, config: RunConfig, device: str, progress: bool, qm9: QM9, on_epoch: OnEpoch | None) -> None:
     net, split = prepare(config, qm9)
     net = net.to(device)

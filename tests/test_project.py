@@ -84,7 +84,7 @@ def test_version_is_the_same_everywhere():
 
 
 LAYERS = {
-    "foundation": {"config", "irreps", "files", "progress", "values", "provenance"},
+    "foundation": {"config", "irreps", "files", "progress", "values", "provenance", "cores"},
     "matter": {"data", "model"},
     "experiments": {"training", "embedding", "runs", "sweeps", "cluster", "results", "released"},
     "product": {"notebooks", "notebook_files", "book", "flags", "audit", "audit_commands", "commands", "cli"},

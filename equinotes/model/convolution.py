@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from equinotes.cores import num_cores, shares
 from equinotes.data.batches import Batch
 from equinotes.irreps import natural
 from equinotes.model.buffers import buffer
@@ -23,6 +24,8 @@ from equinotes.model.paths import paths
 
 TILE_BYTES = 4 * 2**20
 """Weights are made for so many bonds at a time that those of one product take about as much memory: it stays in the cache."""
+Tile = tuple[slice, slice]
+"""Some bonds, and their edges."""
 
 
 class Convolution(nn.Module):
@@ -53,7 +56,7 @@ class Convolution(nn.Module):
 
 
 class _Convolve(torch.autograd.Function):
-    """Lift, weigh, and sum at the targets, one tile of bonds at a time.
+    """Lift, weigh, and sum at the targets, one tile of bonds at a time (and several cores side by side, each with its own sums).
 
     hidden: [bonds, k]; banks: one [k, (part, u, part_out, v)] for each product, so that hidden @ bank are the bonds' weights. For
     gradients, lifted features and weights are made again rather than kept: that takes no longer than to write and read them.
@@ -65,47 +68,55 @@ class _Convolve(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, hidden, *banks)
         ctx.edges, ctx.products, ctx.rotates = edges, products, rotates
-        out = x.new_zeros(len(x), products[-1].out.stop, _mul_out(x, products[0], banks[0]))
-        for bonds, both in _tiles(len(hidden), banks):
-            lift = edges.lift[both, : products[-1].lifted.stop]
-            lifted = _bmm("lifted", lift, _gather("source", x, edges.source[both]))
-            message = buffer("message", out, len(lifted), *out.shape[1:])
-            for product, bank in zip(products, banks, strict=True):
-                y = _pairs("y", lifted, product, product.lifted)
-                w = _weights(hidden[bonds], bank, y)
-                message[:, product.out] = _bmm("result", y, w).view(len(message), -1, message.shape[2])
-            if rotates:
-                message = _bmm("rotated", lift.transpose(1, 2), message)
-            out.index_add_(0, edges.target[both], message)
-        return out
+        mul_out = _mul_out(x, products[0], banks[0])
+
+        def messages(tiles: Sequence[Tile]) -> Tensor:
+            out = x.new_zeros(len(x), products[-1].out.stop, mul_out)
+            for bonds, both in tiles:
+                lift = edges.lift[both, : products[-1].lifted.stop]
+                lifted = _bmm("lifted", lift, _gather("source", x, edges.source[both]))
+                message = buffer("message", out, len(lifted), *out.shape[1:])
+                for product, bank in zip(products, banks, strict=True):
+                    y = _pairs("y", lifted, product, product.lifted)
+                    w = _weights(hidden[bonds], bank, y)
+                    message[:, product.out] = _bmm("result", y, w).view(len(message), -1, message.shape[2])
+                if rotates:
+                    message = _bmm("rotated", lift.transpose(1, 2), message)
+                out.index_add_(0, edges.target[both], message)
+            return out
+
+        return _sum(shares(messages, _tiles(len(hidden), banks), x.device))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, hidden, *banks = ctx.saved_tensors
         edges, products = ctx.edges, ctx.products
         grad_out = grads[0].contiguous()
-        grad_x, grad_hidden, grad_banks = (
-            torch.zeros_like(x),
-            torch.zeros_like(hidden),
-            [torch.zeros_like(bank) for bank in banks],
-        )
-        for bonds, both in _tiles(len(hidden), banks):
-            h = hidden[bonds]
-            lift = edges.lift[both, : products[-1].lifted.stop]
-            lifted = _bmm("lifted", lift, _gather("source", x, edges.source[both]))
-            grad_message = _gather("message", grad_out, edges.target[both])
-            if ctx.rotates:
-                grad_message = _bmm("rotated", lift, grad_message)
-            grad_lifted = buffer("grad lifted", x, *lifted.shape)
-            for product, bank, grad_bank in zip(products, banks, grad_banks, strict=True):
-                y = _pairs("y", lifted, product, product.lifted)
-                w = _weights(h, bank, y)
-                g = _pairs("result", grad_message, product, product.out)
-                grad_lifted[:, product.lifted] = _bmm("grad y", g, w.transpose(1, 2)).view(len(lifted), -1, x.shape[2])
-                grad_w = torch.bmm(y.transpose(1, 2), g, out=w).flatten(1)  # w has been used
-                grad_hidden[bonds].addmm_(grad_w, bank.T)
-                grad_bank.addmm_(h.T, grad_w)
-            grad_x.index_add_(0, edges.source[both], _bmm("source", lift.transpose(1, 2), grad_lifted))
+        grad_hidden = torch.zeros_like(hidden)
+
+        def gradients(tiles: Sequence[Tile]) -> list[Tensor]:
+            grad_x, grad_banks = torch.zeros_like(x), [torch.zeros_like(bank) for bank in banks]
+            for bonds, both in tiles:
+                h = hidden[bonds]
+                lift = edges.lift[both, : products[-1].lifted.stop]
+                lifted = _bmm("lifted", lift, _gather("source", x, edges.source[both]))
+                grad_message = _gather("message", grad_out, edges.target[both])
+                if ctx.rotates:
+                    grad_message = _bmm("rotated", lift, grad_message)
+                grad_lifted = buffer("grad lifted", x, *lifted.shape)
+                for product, bank, grad_bank in zip(products, banks, grad_banks, strict=True):
+                    y = _pairs("y", lifted, product, product.lifted)
+                    w = _weights(h, bank, y)
+                    g = _pairs("result", grad_message, product, product.out)
+                    grad_lifted[:, product.lifted] = _bmm("grad y", g, w.transpose(1, 2)).view(len(lifted), -1, x.shape[2])
+                    grad_w = torch.bmm(y.transpose(1, 2), g, out=w).flatten(1)  # w has been used
+                    grad_hidden[bonds].addmm_(grad_w, bank.T)
+                    grad_bank.addmm_(h.T, grad_w)
+                grad_x.index_add_(0, edges.source[both], _bmm("source", lift.transpose(1, 2), grad_lifted))
+            return [grad_x, *grad_banks]
+
+        parts = shares(gradients, _tiles(len(hidden), banks), x.device)
+        grad_x, *grad_banks = [_sum(part) for part in zip(*parts, strict=True)]
         return grad_x, grad_hidden, None, None, None, *grad_banks
 
 
@@ -114,11 +125,20 @@ def _mul_out(x: Tensor, product: Product, bank: Tensor) -> int:
     return bank.shape[1] // (parts * x.shape[2] * parts_out)
 
 
-def _tiles(bonds: int, banks: Sequence[Tensor]) -> list[tuple[slice, slice]]:
-    """Slices of the bonds, and of their edges; tiles of one batch are about equally large."""
+def _tiles(bonds: int, banks: Sequence[Tensor]) -> list[Tile]:
+    """Tiles of one batch are about equally large, and where there are several every core gets as many."""
     most = max(1, TILE_BYTES // max(bank.shape[1] * bank.element_size() for bank in banks))
-    size = math.ceil(bonds / math.ceil(bonds / most)) if bonds else 1
+    number = max(1, math.ceil(bonds / most))
+    cores = min(number, num_cores())
+    size = max(1, math.ceil(bonds / (math.ceil(number / cores) * cores)))
     return [(slice(start, start + size), slice(2 * start, 2 * (start + size))) for start in range(0, bonds, size)]
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    """The first part, after all others were added to it."""
+    for part in parts[1:]:
+        parts[0].add_(part)
+    return parts[0]
 
 
 def _gather(name: str, x: Float[Tensor, "atoms m c"], index: Int[Tensor, " edges"]) -> Float[Tensor, "edges m c"]:

@@ -2,14 +2,17 @@
 
 import contextlib
 import hashlib
+import multiprocessing
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from equinotes.files import write_atomically
 
@@ -23,12 +26,12 @@ NOT_IN_NOTEBOOKS = {"audit_commands.py", "book.py", "cli.py", "commands.py", "fl
 """Modules of the package that no notebook can depend on."""
 
 
-def build(root: Path | str | None = None, *, execute: Execute = "stale", progress: bool = True) -> Path:
+def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: int = 2, progress: bool = True) -> Path:
     """Execute the notebooks whose result is out of date, build the site where anything changed, and give its first page.
 
     A notebook is out of date when its source, the package, the lock or the stored results differ from what they were when
-    it was executed. Notebooks run one after the other, in order of their names: later ones read the networks that
-    earlier ones train, and training itself uses all cores.
+    it was executed. Notebooks start in order of their names; where two need the same network, one waits while the other
+    trains it.
 
     Parameters
     ----------
@@ -36,23 +39,29 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", progres
         The repository; found from the working directory or from where the package lies unless given.
     execute
         "stale": the notebooks out of date; "all": every notebook; "none": the site is built from what is executed already.
+    jobs
+        Notebooks that run at a time, each with its share of the cores.
     progress
         Say what is done.
 
     Raises
     ------
+    ValueError
+        `jobs` is less than 1.
     FileNotFoundError
         No book lies at `root`, or a notebook was never executed and `execute="none"`.
     RuntimeError
         A notebook failed (the others were executed and are kept), or the site has warnings, which count as errors.
     """
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
     root = find_root(root)
     notebooks = sorted((root / "notebooks").glob("*.ipynb"))
     _forget_removed(root, notebooks)
     if execute != "none":
         inputs = _digest(root, [*_package(root, NOT_IN_NOTEBOOKS), *_files(root / "results"), root / "requirements.lock"])
         stale = [notebook for notebook in notebooks if execute == "all" or not _is_fresh(root, notebook, inputs)]
-        _execute_all(root, stale, inputs, progress)
+        _execute_all(root, stale, inputs, progress, jobs)
     elif missing := [notebook.name for notebook in notebooks if not (root / EXECUTED / notebook.name).exists()]:
         raise FileNotFoundError(f"not executed yet: {', '.join(missing)}; build without execute='none' first")
     return _build_site(root, progress)
@@ -73,25 +82,58 @@ def find_root(start: Path | str | None = None) -> Path:
     raise FileNotFoundError(f"no book (_toc.yml and notebooks/) at {candidates[0]}: run this in a clone of the repository")
 
 
-def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool) -> None:
-    from equinotes.notebooks import run_notebook
-
-    failures = []
-    for number, notebook in enumerate(notebooks, 1):
-        key, out = _key(root, notebook, inputs), root / EXECUTED / notebook.name
-        start = time.monotonic()
-        _say(progress, f"[{number}/{len(notebooks)}] {notebook.stem}")
-        try:
-            with contextlib.chdir(root):
-                run_notebook(notebook, {}, out=out, progress=progress)
-        except Exception as error:  # whatever a cell raises: the other notebooks still have their turn
+def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool, jobs: int) -> None:
+    failures, keys = [], {notebook: _key(root, notebook, inputs) for notebook in notebooks}
+    for notebook, seconds, error in _executed(root, notebooks, progress, jobs):
+        if error is None:
+            write_atomically(_stamp(root, notebook), lambda beside, key=keys[notebook]: beside.write_text(key))  # type: ignore[misc]
+        else:
             failures.append(f"{notebook.name}: {error}")
-            _say(progress, f"      failed after {time.monotonic() - start:.0f} s")
-            continue
-        write_atomically(_stamp(root, notebook), lambda beside, key=key: beside.write_text(key))  # type: ignore[misc]
-        _say(progress, f"      done in {time.monotonic() - start:.0f} s")
+        _say(progress, f"{notebook.stem} {'done' if error is None else 'failed'} after {seconds:.0f} s")
     if failures:
         raise RuntimeError(f"{len(failures)} of {len(notebooks)} notebooks failed, the others are kept:\n" + "\n".join(failures))
+
+
+def _executed(root: Path, notebooks: list[Path], progress: bool, jobs: int) -> Iterator[tuple[Path, float, str | None]]:
+    """Execute notebooks, some at a time; each one's seconds and what went wrong, when it ends."""
+    if jobs < 2 or len(notebooks) < 2:
+        yield from ((notebook, *_execute(root, notebook, progress)) for notebook in notebooks)
+        return
+    context = multiprocessing.get_context("spawn")
+    lines = context.SimpleQueue()
+    for line in range(jobs):
+        lines.put(line)
+    todo, running = notebooks[::-1], dict[Future[tuple[float, str | None]], Path]()
+    with ProcessPoolExecutor(
+        min(jobs, len(notebooks)), mp_context=context, initializer=_share_the_machine, initargs=(jobs, lines)
+    ) as pool:
+        while todo or running:
+            while todo and len(running) < jobs:  # none waits in the pool, where Ctrl-C would not reach it
+                notebook = todo.pop()
+                running[pool.submit(_execute, root, notebook, progress)] = notebook
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                lost = future.exception()  # its process died
+                yield running.pop(future), *((0.0, str(lost)) if lost else future.result())
+
+
+def _execute(root: Path, notebook: Path, progress: bool) -> tuple[float, str | None]:
+    """Execute one notebook; seconds, and what went wrong in one line."""
+    from equinotes.notebooks import run_notebook
+
+    start = time.monotonic()
+    _say(progress, f"{notebook.stem} ...")
+    try:
+        with contextlib.chdir(root):
+            run_notebook(notebook, {}, out=root / EXECUTED / notebook.name, progress=progress)
+    except Exception as error:  # whatever a cell raises: the other notebooks still have their turn
+        return time.monotonic() - start, str(error)
+    return time.monotonic() - start, None
+
+
+def _share_the_machine(processes: int, lines: Any) -> None:
+    """Each process gets its share of the cores, and a line of the terminal for its bars."""
+    cores = max(1, len(os.sched_getaffinity(0)) // processes) if hasattr(os, "sched_getaffinity") else 1
+    os.environ |= {"OMP_NUM_THREADS": str(cores), "EQUINOTES_BAR_LINE": str(lines.get())}
 
 
 def _build_site(root: Path, progress: bool) -> Path:

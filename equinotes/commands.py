@@ -173,11 +173,13 @@ class Book:
 
     execute: Literal["stale", "all", "none"] = "stale"
     """Which notebooks to execute first: those that changed, all, or none."""
+    jobs: int = 2
+    """Notebooks that run at a time, each with its share of the cores."""
 
     def run(self) -> int:
         from equinotes.book import build
 
-        build(execute=self.execute)
+        build(execute=self.execute, jobs=self.jobs)
         return 0
 
 

@@ -20,6 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from equinotes import provenance
 from equinotes.notebook_files import PARAMETERS, Parameter, find_notebook, parameters_of, read_notebook, write_notebook
+from equinotes.progress import line
 from equinotes.values import check, check_names
 
 INJECTED, PROVENANCE = "injected-parameters", "provenance"
@@ -127,6 +128,7 @@ def _provenance_cell(record: Mapping[str, Any]) -> nbformat.NotebookNode:
 
 def _execute(path: Path, name: str, progress: bool) -> None:
     """Execute a notebook in place, saved after each cell; the kernel ends with this call, however that ends."""
+    shown = {"desc": name, "leave": False, "mininterval": 0.2 if terminal() else 10.0, "position": line()}
     with _kernel_manager() as manager:
         place = str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
         papermill.execute_notebook(
@@ -134,7 +136,7 @@ def _execute(path: Path, name: str, progress: bool) -> None:
             place,
             kernel_name="python3",
             language="python",
-            progress_bar={"desc": name, "leave": False, "mininterval": 0.2 if terminal() else 10.0} if progress else False,
+            progress_bar=shown if progress else False,
             kernel_manager_class=manager,
         )
 

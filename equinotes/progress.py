@@ -24,6 +24,7 @@ def bar(
 
     EQUINOTES_PROGRESS=0 in the environment silences all bars, and the path of a terminal draws them there instead: an executed
     notebook keeps what goes to stderr, and bars are not for keeping. Where stderr is no terminal (a log), bars are drawn rarely.
+    EQUINOTES_BAR_LINE=1 draws them one line lower, for a second process on the same terminal.
 
     >>> sum(bar([1, 2, 3], progress=False))
     6
@@ -41,7 +42,13 @@ def bar(
         leave=leave and file is sys.stderr,
         dynamic_ncols=terminal,
         mininterval=0.2 if terminal else 10.0,
+        position=line(),
     )
+
+
+def line() -> int | None:
+    """Lines below the cursor at which this process draws its bars; None for tqdm's own choice."""
+    return int(os.environ.get("EQUINOTES_BAR_LINE", "0")) or None
 
 
 @cache

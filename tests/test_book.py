@@ -1,12 +1,16 @@
 """Building the book does no work twice, and a failure harms nothing that was there."""
 
 import json
+from functools import partial
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import equinotes.notebooks
 from equinotes import book
+
+build = partial(book.build, jobs=1)
 
 
 @pytest.fixture
@@ -65,10 +69,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
 
 
 def test_first_build_does_all_and_the_second_nothing(repository, work):
-    page = book.build(repository)
+    page = build(repository)
     assert page == repository / "_build" / "html" / "index.html"
     assert work.asked() == ["01_first", "02_second", "site"]
-    assert book.build(repository) == page
+    assert build(repository) == page
     assert work.asked() == []
 
 
@@ -85,57 +89,57 @@ def test_first_build_does_all_and_the_second_nothing(repository, work):
     ],
 )
 def test_only_what_depends_on_a_change_is_done_again(repository, work, changed, again):
-    book.build(repository)
+    build(repository)
     work.asked()
     (repository / changed).parent.mkdir(exist_ok=True)
     (repository / changed).write_text("something else")
-    book.build(repository)
+    build(repository)
     assert work.asked() == again
 
 
 def test_a_failing_notebook_is_reported_and_the_others_are_kept(repository, work):
     work.broken = {"01_first"}
     with pytest.raises(RuntimeError, match=r"1 of 2 notebooks failed.*\n01_first.ipynb: cell \[1\].*no such molecule"):
-        book.build(repository)
+        build(repository)
     assert work.asked() == ["01_first", "02_second"]
     work.broken = set()
-    book.build(repository)
+    build(repository)
     assert work.asked() == ["01_first", "site"]
 
 
 def test_a_failing_site_leaves_the_last_one_and_is_tried_again(repository, work):
-    page = book.build(repository)
+    page = build(repository)
     before = page.read_text()
     (repository / "book" / "index.md").write_text("broken")
     work.broken = {"site"}
     with pytest.raises(RuntimeError, match="not built"):
-        book.build(repository)
+        build(repository)
     assert page.read_text() == before
     work.broken = set()
     work.asked()
-    book.build(repository)
+    build(repository)
     assert work.asked() == ["site"]
     assert page.read_text() != before
 
 
 def test_an_executed_notebook_goes_with_its_source(repository, work):
-    book.build(repository)
+    build(repository)
     (repository / "notebooks" / "01_first.ipynb").unlink()
-    book.build(repository)
+    build(repository)
     assert sorted(path.name for path in (repository / "_executed").iterdir()) == ["02_second.ipynb", "02_second.sha256"]
 
 
 def test_everything_is_executed_on_request_and_nothing_on_request(repository, work):
     with pytest.raises(FileNotFoundError, match=r"not executed yet: 01_first.ipynb, 02_second.ipynb"):
-        book.build(repository, execute="none")
-    book.build(repository)
+        build(repository, execute="none")
+    build(repository)
     work.asked()
-    book.build(repository, execute="all")
+    build(repository, execute="all")
     assert work.asked() == ["01_first", "02_second"], "the site is made again only where a result changed"
     (repository / "notebooks" / "01_first.ipynb").write_text("changed")
     (repository / "book" / "index.md").write_text("changed")
     work.asked()
-    book.build(repository, execute="none")
+    build(repository, execute="none")
     assert work.asked() == ["site"]
 
 
@@ -144,3 +148,27 @@ def test_the_book_is_found_from_below_and_missed_elsewhere(repository, monkeypat
     assert book.find_root() == repository.resolve()
     with pytest.raises(FileNotFoundError, match="no book"):
         book.find_root(repository / "notebooks")
+
+
+def notebook(*sources: str) -> str:
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+
+
+def test_notebooks_side_by_side_share_the_machine_and_harm_each_other_in_nothing(repository, monkeypatch):
+    """For real: each in a process of its own, waiting for a file that the other one writes."""
+    monkeypatch.setattr(book, "_run_jupyter_book", None)
+    meet = "import pathlib, time\npathlib.Path('{}').touch()\nwhile not pathlib.Path('{}').exists():\n    time.sleep(0.1)"
+    (repository / "notebooks" / "01_first.ipynb").write_text(notebook("n: int = 1", meet.format("a", "b")))
+    (repository / "notebooks" / "02_second.ipynb").write_text(notebook("n: int = 1", meet.format("b", "a"), "1 / 0"))
+    with pytest.raises(RuntimeError, match=r"1 of 2 notebooks failed.*\n02_second.ipynb: .*ZeroDivisionError"):
+        book.build(repository, jobs=2)
+    assert sorted(path.name for path in (repository / "_executed").glob("[!.]*")) == [
+        "01_first.ipynb", "01_first.sha256", "02_second.failed.ipynb"
+    ]  # fmt: skip
+
+
+def test_no_notebook_at_a_time_is_refused(repository):
+    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
+        book.build(repository, jobs=0)

@@ -189,10 +189,13 @@ class Results:
 
     $ equinotes results --compare 0,1,2 0,1,2,3
     $ equinotes results --export runs.csv
+    $ equinotes results --stored
     """
 
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
+    stored: bool = False
+    """The runs whose results come with the book, in results/audit, instead of those in a run store."""
     compare: Annotated[tuple[Orders, ...], tyro.conf.arg(metavar="ORDERS ORDERS")] = ()
     """Two sets of orders: their test errors, paired over runs that agree in all else."""
     export: Path | None = None
@@ -202,9 +205,15 @@ class Results:
         from equinotes import results
         from equinotes.runs import list_runs
 
-        runs = list_runs(self.runs_dir)
+        if self.stored:
+            from equinotes.audit.tables import load
+
+            runs = results.as_listed(load("runs"))
+        else:
+            runs = list_runs(self.runs_dir)
         if runs.empty:
-            raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; equinotes train or equinotes sweep makes some")
+            hint = "equinotes train or equinotes sweep makes some, and --stored shows those of the book"
+            raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; {hint}")
         if self.compare:
             if len(self.compare) != 2:
                 raise ValueError(f"--compare takes two sets of orders, got {len(self.compare)}")

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from equinotes import RunConfig
-from equinotes.results import compare, export, overview
+from equinotes.results import as_listed, compare, export, overview
 
 SMOKE = RunConfig.preset("smoke")
 
@@ -93,3 +93,23 @@ def test_written_tables_come_back(runs, tmp_path):
     assert pd.read_csv(tmp_path / "runs.csv")["ls"].tolist() == [",".join(map(str, ls)) for ls in runs["ls"]]
     with pytest.raises(ValueError, match=r"written as \.csv or \.parquet, got 'runs\.xls'"):
         export(runs, tmp_path / "runs.xls")
+
+
+def test_pairs_of_other_settings_are_told_apart(runs):
+    wide = pd.DataFrame(
+        stored(SMOKE.but(ls=ls, mul=8, seed=seed), test_mae_eV=2.0 + 0.1 * seed + shift, seconds=1.0)
+        for seed in range(2)
+        for ls, shift in [((0, 1), 0.0), ((0, 1, 2), 0.5)]
+    )
+    table = compare(pd.concat([runs, wide], ignore_index=True), (0, 1), (0, 1, 2))
+    assert table["mul"].tolist() == [4, 8] and table["pairs"].tolist() == [4, 2]
+    assert table["difference"].tolist() == pytest.approx([-0.25, 0.5], abs=0.02)
+
+
+def test_the_stored_runs_of_the_audit_are_listed_once_each_and_compared(runs):
+    table = runs.dropna(subset="test_mae_eV").rename(columns={"test_mae_eV": "mae_eV"}).drop(columns=["status", "complete"])
+    twice = pd.concat([table.assign(experiment="table"), table.assign(experiment="substitutes")], ignore_index=True)
+    listed = as_listed(twice)
+    assert len(listed) == len(table) and set(listed["experiment"]) == {"table, substitutes"}
+    assert "experiment" in overview(listed) and len(overview(listed)) == len(table)
+    assert compare(listed, (0, 1), (0, 1, 2))["pairs"][0] == 4

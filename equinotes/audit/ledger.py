@@ -38,7 +38,7 @@ FIGURES = {
 
 
 def badge(verdict: str) -> str:
-    """A verdict that stands out, as HTML; what begins like a known verdict has its look."""
+    """A verdict that stands out, as HTML; what begins like a known verdict has its look, anything else that of an open one."""
     look = next((look for name, look in BADGES.items() if verdict.startswith(name)), "open")
     return f'<span class="verdict verdict-{look}">{verdict}</span>'
 

@@ -11,7 +11,7 @@ import pandas as pd
 from equinotes.audit import protocol
 from equinotes.audit.claims import ARTEFACT, CLAIMS, OPEN, VERDICTS
 from equinotes.audit.evidence import MANY, comparisons, dominance, last_block, orders_structured, orders_used
-from equinotes.audit.report import Tables, listed, orders_name, percent
+from equinotes.audit.report import NOT_RUN, Tables, listed, orders_name, percent
 from equinotes.audit.rules import RULES, Evidence, Judgement
 
 __all__ = ["comparisons", "dominance", "headline", "orders_structured", "orders_used", "verdicts"]
@@ -23,6 +23,7 @@ def verdicts(tables: Tables, claims: Iterable[str] = NAMES) -> pd.DataFrame:
     """One row per claim: `claim`, `verdict`, `sureness` (seeds, references, scale) and `evidence` (from the stored numbers).
 
     `tables` are the stored ones by name, as `equinotes.audit.tables.load_all` gives them; what is not there leaves a claim open.
+    A claim without a rule was not run.
     """
     return _judged(Evidence(tables), claims)
 
@@ -32,7 +33,7 @@ def _judged(known: Evidence, claims: Iterable[str]) -> pd.DataFrame:
     for claim in (claim for claim in CLAIMS if claim.name in claims):
         judge = RULES.get(claim.name)
         if judge is None:
-            rows.append((claim.name, OPEN, "not run", claim.rule.removeprefix("open: ").capitalize()))
+            rows.append((claim.name, NOT_RUN, "no evidence", claim.rule.removeprefix("open: ").capitalize()))
             continue
         said = {reference: judge(known, reference) for reference in protocol.REFERENCES}
         counting = {reference: judgement for reference, judgement in said.items() if judgement.verdict is not None}
@@ -50,10 +51,12 @@ def headline(tables: Tables) -> str:
     """The main result in two sentences, for the front page and the README."""
     known = Evidence(tables)
     table, parts = _judged(known, NAMES), []
-    for verdict in VERDICTS:
+    for verdict in (*VERDICTS, NOT_RUN):
         if names := table.loc[table["verdict"] == verdict, "claim"].tolist():
-            word = {ARTEFACT: f"an {ARTEFACT}" if len(names) == 1 else "artefacts of the cut orders"}.get(verdict, verdict)
-            parts.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {word}")
+            one = len(names) == 1
+            word = {ARTEFACT: f"an {ARTEFACT}" if one else "artefacts of the cut orders"}.get(verdict, verdict)
+            verb = ("was" if one else "were") if verdict == NOT_RUN else ("is" if one else "are")
+            parts.append(f"{listed(names)} {verb} {word}")
     scale = f"{protocol.REDUCED['num_train']:,} training molecules and {protocol.REDUCED['epochs']} epochs"
     first = f"Rerun with seeds and controls, at {scale}, the paper's claims fare as follows: {'; '.join(parts)}."
     used = known.used

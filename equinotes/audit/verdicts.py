@@ -17,6 +17,15 @@ from equinotes.audit.rules import RULES, Evidence, Judgement
 __all__ = ["comparisons", "dominance", "headline", "orders_structured", "orders_used", "verdicts"]
 
 NAMES = tuple(claim.name for claim in CLAIMS)
+IN_SHORT = {
+    "C1": "that orders above 2 do not lower the error",
+    "C2": "that l = 1 and 2 are ignored",
+    "C3": "that leaving out l = 1 and 2 lowers the error",
+    "C4": "that l = 0 dominates",
+    "C5": "that the error alone does not show which orders are used",
+    "C6": "that a foundation model shows the same",
+}
+"""The claims as a clause each."""
 
 
 def verdicts(tables: Tables, claims: Iterable[str] = NAMES) -> pd.DataFrame:
@@ -54,11 +63,13 @@ def headline(tables: Tables) -> str:
     for verdict in (*VERDICTS, NOT_RUN):
         if names := table.loc[table["verdict"] == verdict, "claim"].tolist():
             one = len(names) == 1
-            word = {ARTEFACT: f"an {ARTEFACT}" if one else "artefacts of the cut orders"}.get(verdict, verdict)
+            word = {ARTEFACT: f"an {ARTEFACT}" if one else "artefacts of the cut orders", NOT_RUN: "not tested"}.get(
+                verdict, verdict
+            )
             verb = ("was" if one else "were") if verdict == NOT_RUN else ("is" if one else "are")
-            parts.append(f"{listed(names)} {verb} {word}")
+            parts.append(f"{listed([f'{IN_SHORT[name]} ({name})' for name in names])} {verb} {word}")
     scale = f"{protocol.REDUCED['num_train']:,} training molecules and {protocol.REDUCED['epochs']} epochs"
-    first = f"Rerun with seeds and controls, at {scale}, the paper's claims fare as follows: {'; '.join(parts)}."
+    first = f"Of the paper's claims, rerun with seeds and controls at {scale}: {'; '.join(parts)}."
     used = known.used
     used = used[(used["ls"].map(tuple) == MANY) & (used["reference"] == "composition") & (used["seeds"] == used["planned"])]
     if used.empty:

@@ -6,19 +6,37 @@ import threading
 import torch
 from torch import Tensor
 
+MOST_VIEWS = 2000
+"""Views that are kept in each thread; batches come in many sizes."""
+
 
 class _Buffers(threading.local):
-    """One buffer for each name, type and device, in each thread; it grows to the largest size that was asked for."""
+    """One buffer for each name, type and device, in each thread; it grows to the largest size that was asked for.
+
+    Views are kept as well: to make one takes as long as a small product.
+    """
 
     def __init__(self) -> None:
         self._flat: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+        self._views: dict[tuple[str, torch.dtype, torch.device, tuple[int, ...]], Tensor] = {}
 
     def __call__(self, name: str, like: Tensor, *shape: int) -> Tensor:
         """A tensor of this shape, of the type and device of `like`, holding anything; the next call with the name reuses it."""
-        key, numel = (name, like.dtype, like.device), math.prod(shape)
-        if key not in self._flat or len(self._flat[key]) < numel:
-            self._flat[key] = like.new_empty(numel)
-        return self._flat[key][:numel].view(shape)
+        dtype, device = like.dtype, like.device
+        view = self._views.get((name, dtype, device, shape))
+        if view is None:
+            view = self._views[name, dtype, device, shape] = self._view(name, dtype, device, shape)
+        return view
+
+    def _view(self, name: str, dtype: torch.dtype, device: torch.device, shape: tuple[int, ...]) -> Tensor:
+        key, numel = (name, dtype, device), math.prod(shape)
+        with torch.inference_mode(False):  # what is made in that mode cannot be written to later, outside of it
+            if key not in self._flat or len(self._flat[key]) < numel:
+                self._flat[key] = torch.empty(numel, dtype=dtype, device=device)
+                self._views = {old: view for old, view in self._views.items() if old[:3] != key}  # they keep old memory
+            if len(self._views) >= MOST_VIEWS:
+                self._views.clear()
+            return self._flat[key][:numel].view(shape)
 
 
 buffer = _Buffers()

@@ -67,3 +67,12 @@ def test_every_core_gets_a_share_and_errors_come_through():
         with pytest.raises(ZeroDivisionError):
             shares(lambda part: 1 // part[0], range(3), everywhere)
     assert torch.get_num_threads() == 3
+
+
+def test_training_goes_on_after_inference_mode(net_and_batch, monkeypatch):
+    monkeypatch.setattr(convolution, "buffer", type(convolution.buffer)())  # none was made before
+    net, batch = net_and_batch
+    with torch.inference_mode():
+        expected = net.normalised(batch)
+    found, *_ = outputs_and_gradients(net, batch)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

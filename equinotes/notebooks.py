@@ -128,7 +128,9 @@ def _provenance_cell(record: Mapping[str, Any]) -> nbformat.NotebookNode:
 
 def _execute(path: Path, name: str, progress: bool) -> None:
     """Execute a notebook in place, saved after each cell; the kernel ends with this call, however that ends."""
-    shown = {"desc": name, "leave": False, "mininterval": 0.2 if terminal() else 10.0, "position": line()}
+    shown = {"desc": name, "leave": False, "mininterval": 10.0}
+    if terminal():
+        shown |= {"mininterval": 0.2, "position": line()}
     with _kernel_manager() as manager:
         place = str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
         papermill.execute_notebook(

@@ -42,7 +42,7 @@ def bar(
         leave=leave and file is sys.stderr,
         dynamic_ncols=terminal,
         mininterval=0.2 if terminal else 10.0,
-        position=line(),
+        position=line() if terminal else None,
     )
 
 

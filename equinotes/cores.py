@@ -1,4 +1,10 @@
-"""Several cores for a convolution: torch shares out single operations, from which many small products of matrices gain little."""
+"""Several cores for a convolution: torch shares out single operations, from which many small products of matrices gain little.
+
+`train`, `embed` and what predicts use all of torch's threads this way; in steps of one's own it is one line more:
+
+>>> with side_by_side():
+...     loss = torch.zeros(())  # net.normalised(batch), loss.backward(), optimizer.step()
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -42,12 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             from equinotes.config import unknown
 
             raise ValueError(unknown("command", words[0], list(COMMANDS)))
-        return _run(words[0], words[1:])
+        code = _run(words[0], words[1:])
+        sys.stdout.flush()  # here, where a closed pipe is expected
+        return code
     except KeyboardInterrupt:
         print("\nstopped; nothing is lost: the same command continues", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the interpreter's last flush)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left, at the interpreter's last flush
         return 0
     except Exception as error:
         if not _is_message(error):

@@ -192,7 +192,9 @@ def test_a_file_that_the_system_refuses_is_told_without_numbers(equinotes, monke
     assert equinotes("book") == (2, [], [f"equinotes: No such file or directory: {tmp_path}/nowhere/x"])
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_no_error(monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     code = "import sys; from equinotes.cli import main; sys.exit(main(['data']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()

@@ -160,7 +160,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {"ls": (0, 1), "mul": 4, "num_blocks": 2, "epochs": 2, "num_train": 64, "num_val": 32, "num_test": 32},
     "quick": {
         "mul": 16,
-        "epochs": 6,
+        "epochs": 5,
         "batch_size": 16,
         "lr": 3e-3,
         "num_train": 2000,

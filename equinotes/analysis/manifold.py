@@ -48,8 +48,8 @@ def phate_by_irrep(
     seed
         Same seed and data, same picture.
     landmarks
-        PHATE diffuses between so many cluster centres. 1000 are about three times as fast as PHATE's own 2000, and keep as many
-        neighbours, but the picture as a whole can change: the book's page of benchmarks says how much.
+        PHATE diffuses between so many cluster centres. Fewer than its own 2000 are faster, but the picture as a whole can
+        change: the book's page of benchmarks says how much.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Whole training steps (forward, backward, AdamW) against the peers, on batches of 32 molecules."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -13,6 +13,7 @@ from benchmarks.rounds import take_turns
 from benchmarks.work import step_flops
 from benchmarks.worker import Worker
 from equinotes import RunConfig
+from equinotes.values import parse
 
 CASES = [
     ((0, 1, 2), 32),
@@ -27,12 +28,26 @@ CASES = [
 ]
 """Orders and channels of the paper's table, and one set beyond it; what takes longest comes last."""
 TOLERANCE = 1e-5
+TURN = 1.0
+"""Seconds of one turn at least, in whole steps: short steps are repeated."""
 
 
-def run(*, quick: bool, threads: int, device: str, seconds: float) -> Iterator[pd.DataFrame]:
+def run(
+    *, quick: bool, threads: int, device: str, seconds: float, cases: Sequence[tuple[tuple[int, ...], int]] = ()
+) -> Iterator[pd.DataFrame]:
     """One row per set of orders and contestant."""
-    for ls, mul in CASES[:2] if quick else CASES:
+    for ls, mul in cases or (CASES[:2] if quick else CASES):
         yield measure(ls, mul, rounds=4 if quick else 16, threads=threads, device=device, seconds=seconds)
+
+
+def cases_of(orders: str) -> list[tuple[tuple[int, ...], int]]:
+    """The case with these orders, written 0,1,2 or 0,3-6; ValueError where there is none."""
+    ls = parse("orders", orders, tuple[int, ...])
+    found = [case for case in CASES if case[0] == ls]
+    if not found:
+        known = "; ".join(",".join(map(str, ls)) for ls, _ in CASES)
+        raise ValueError(f"no case has the orders {orders}; known: {known}")
+    return found
 
 
 def measure(ls: tuple[int, ...], mul: int, *, rounds: int, threads: int, device: str, seconds: float) -> pd.DataFrame:
@@ -63,7 +78,7 @@ def _race(running: list[tuple[Worker, dict[str, Any]]], config: RunConfig, *, ro
     """Let the workers take turns, and write what was measured into their rows; the first one also measures the roof."""
     workers, rows = zip(*running, strict=True)
     roofs: list[float] = []
-    repeats = [max(1, round(0.3 / max(row["warm_up_s"], 1e-3))) for row in rows]
+    repeats = [max(1, round(TURN / max(row["warm_up_s"], 1e-3))) for row in rows]
 
     def roof(_: int) -> float:
         roofs.append(workers[0].call("roof"))

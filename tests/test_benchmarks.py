@@ -1,14 +1,15 @@
 """The benchmarks compare like with like, and count work that is really needed."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from equinotes import RunConfig
+from equinotes.files import read_json
 from equinotes.model.coupling import ByPath, coupling
 
 ROOT = Path(__file__).parent.parent
@@ -19,12 +20,37 @@ def benchmarks_can_be_imported(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
 
 
-def test_an_unknown_benchmark_is_refused():
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "trainings"], check=False, cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert "unknown benchmark 'trainings'; known: training, " in done.stderr
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trainings"], "unknown benchmark 'trainings'; known: training, "),
+        (["training", "--orders", "0,7"], "no case has the orders 0,7; known: 0,1,2; 0,1,2,3,4; "),
+        (["phate", "--orders", "0-8"], "--orders goes with training alone"),
+    ],
+)
+def test_what_is_not_there_to_be_measured_is_refused(words, said, monkeypatch, capsys):
+    from benchmarks.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_cases_that_were_not_measured_again_keep_their_rows_and_their_record(tmp_path):
+    from benchmarks.__main__ import write
+
+    def measured(orders, milliseconds, started, *, whole=False):
+        parts = [pd.DataFrame({"orders": orders, "median_ms": milliseconds, "started": started})]
+        write(tmp_path, "training", parts, {"threads": 1, "device": "cpu", "started": started}, whole=whole)
+        table = pd.read_parquet(tmp_path / "training.parquet").set_index("orders")
+        return table["median_ms"].to_dict(), [record["started"] for record in read_json(tmp_path / "training.json")]
+
+    assert measured(["a", "b"], [1.0, 2.0], "first") == ({"a": 1.0, "b": 2.0}, ["first"])
+    assert measured(["b", "c"], [3.0, 4.0], "second") == ({"a": 1.0, "b": 3.0, "c": 4.0}, ["first", "second"])
+    assert measured(["a"], [5.0], "third") == ({"b": 3.0, "c": 4.0, "a": 5.0}, ["second", "third"])
+    assert measured(["c"], [6.0], "fourth", whole=True) == ({"c": 6.0}, ["fourth"])
 
 
 def test_a_contestant_that_computes_something_else_stops_the_benchmark():

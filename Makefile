@@ -20,7 +20,7 @@ book: env  ## build the site into _build/html: trains small networks and runs th
 test: env  ## run all tests
 	@$(BIN)/python -m pytest
 
-bench: env  ## measure against the peers again, into results/benchmarks (half an hour on a quiet machine)
+bench: env  ## measure against the peers again, into results/benchmarks (about an hour and a half; less with `python -m benchmarks --seconds 60`)
 	@$(BIN)/python -m pip install --quiet $$($(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
 	@$(BIN)/python -m benchmarks

@@ -1,5 +1,11 @@
-"""Paired measurements of equinotes against its peers: `python -m benchmarks [names] [--quick]`.
+"""Measurements of equinotes, against its peers or against itself: `python -m benchmarks [names] [--quick]`.
 
-Contestants work on the same batches with the same weights, take turns in rounds A B A B, each in a process of its own, and are
-first checked to compute the same thing. Warm-up is measured apart. Results are ratios within one run; see `__main__.py`.
+- `training`: peers and equinotes on the same batches with the same weights, each in a process of its own, first checked to
+  compute the same; their warm-up is measured apart.
+- `batch_size`, `dataset_size`: equinotes against itself, in one process; warmed up first.
+- `batches`: against PyTorch Geometric, in one process, the first batch compared; warmed up first.
+- `phate`: against PHATE's defaults, in one process, each setting once; how far the pictures agree is part of the table.
+- `starting`: fresh processes, nothing to compare with but Python's own start.
+
+All but `phate` take turns in rounds A B A B, and ratios are medians of those within a round.
 """

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -31,7 +32,7 @@ def main() -> None:
         "--quick", action="store_true", help="fewer cases and rounds; written to bench-out/ unless --out says otherwise"
     )
     parser.add_argument("--out", type=Path, help="folder for the tables (default: results/benchmarks)")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of torch (default: all cores)")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads of torch (default: all cores)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seconds", type=float, default=300.0, help="end the rounds of one case after about so long")
     parser.add_argument("--orders", metavar="ORDERS", help="only this set of orders, for example 0-8; other sets keep their rows")
@@ -73,7 +74,7 @@ def write(out: Path, name: str, parts: list[pd.DataFrame], settings: dict[str, o
         "processor": processor(),
         "versions": provenance.versions() | {package: version(package) for package in PEERS},
         "commit": provenance.commit(),
-        "load_average": os.getloadavg()[0],
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
         "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
     }
     table, records = pd.concat(parts, ignore_index=True), [record]
@@ -88,6 +89,11 @@ def write(out: Path, name: str, parts: list[pd.DataFrame], settings: dict[str, o
     text = f"# {name}\n\n{table.to_markdown(index=False, floatfmt='.4g')}\n\n```json\n{json.dumps(records, indent=1)}\n```\n"
     write_atomically(paths["md"], lambda path: path.write_text(text, encoding="utf-8"))
     print(f"\n{parts[-1].T.to_string(header=False)}\n")
+
+
+def cores() -> int:
+    """Cores that this process may use, where the system tells; otherwise all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 PEERS = ("cuequivariance-torch", "torch-geometric", "phate")

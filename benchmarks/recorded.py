@@ -6,23 +6,30 @@ import torch
 
 from equinotes.data.batches import Batch
 from equinotes.data.padding import ELEMENTS, padded
-from equinotes.model import buffers
 from equinotes.model.network import Network
 
 WARM_UP = 3
 
 
 class Recorded:
-    """Forward, backward and AdamW on padded batches; geometry and padding are done for each batch before the replay."""
+    """Forward, backward and AdamW on padded batches, recorded; from then on the network serves these steps alone.
+
+    Padding and geometry are not recorded (`torch.unique` cannot be): they are done anew before each replay, as part of the step,
+    and the CPU waits for them.
+    """
 
     def __init__(self, net: Network, optimizer: torch.optim.Optimizer, batches: list[Batch], targets: list[torch.Tensor]) -> None:
         self.net, self.optimizer = net, optimizer
-        self.atoms = max(len(batch.z) for batch in batches) + len(ELEMENTS)
-        self.bonds = max(batch.edge_index.shape[1] // 2 for batch in batches)
+        self.room = {
+            "atoms": max(len(batch.z) for batch in batches) + len(ELEMENTS),
+            "bonds": max(batch.edge_index.shape[1] // 2 for batch in batches),
+            "molecules": max(batch.num_molecules for batch in batches) + 1,
+        }
+        self.weights = [parameter.detach().clone() for parameter in net.parameters()]
         self.edges_of = net.layers.edges
-        self.batch = padded(batches[0], self.atoms, self.bonds)
+        self.batch = padded(batches[0], **self.room)
         self.edges = self.edges_of(self.batch)
-        self.target = targets[0].clone()
+        self.target = targets[0].new_zeros(self.room["molecules"])
         net.layers.edges = lambda batch: self.edges  # type: ignore[method-assign, assignment, return-value]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -33,19 +40,39 @@ class Recorded:
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self._step()
-        self._kept = list(buffers.buffer._flat.values())  # the graph writes to these, whoever asks for larger ones
 
     def __call__(self, batch: Batch, target: torch.Tensor) -> None:
         """One step on a batch that fits."""
-        new = padded(batch, self.atoms, self.bonds)
+        new = padded(batch, **self.room)
         for old, other in ((self.batch, new), (self.edges, self.edges_of(new))):
             for field in fields(old):
                 getattr(old, field.name).copy_(getattr(other, field.name))
-        self.target.copy_(target)
+        self.target[: len(target)].copy_(target)
         self.graph.replay()
+
+    def first(self, batch: Batch, target: torch.Tensor) -> torch.Tensor:
+        """Predictions of a replayed step at the initial weights. The parameters then have its gradients, and the initial weights
+        again, for the step ends in AdamW.
+        """
+        self._restart()
+        self(batch, target)
+        predicted = self.predicted[: batch.num_molecules].clone()
+        self._restart()
+        return predicted
+
+    @torch.no_grad()
+    def _restart(self) -> None:
+        """Initial weights, and all that AdamW keeps is zero, as it starts: in place, for the graph knows their addresses."""
+        for parameter, weights in zip(self.net.parameters(), self.weights, strict=True):
+            parameter.copy_(weights)
+        for kept in self.optimizer.state.values():
+            for tensor in kept.values():
+                tensor.zero_()
 
     def _step(self) -> None:
         self.optimizer.zero_grad(set_to_none=False)
-        predicted = self.net.normalised(self.batch)[:-1]
-        (predicted - self.target).square().mean().backward()
+        predicted = self.net.normalised(self.batch)
+        self.predicted = predicted.detach()
+        real = self.batch.rows >= 0
+        (((predicted - self.target) * real).square().sum() / real.sum()).backward()
         self.optimizer.step()

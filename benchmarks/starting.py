@@ -29,12 +29,5 @@ def run(*, quick: bool, threads: int, device: str, seconds: float) -> Iterator[p
     for first in turns:
         first(0)
     timings = take_turns(turns, rounds=3 if quick else 10, seconds=seconds, desc="starting")
-    yield pd.DataFrame(
-        {
-            "what": what,
-            "median_s": timing.quantile(0.5),
-            "quartile1_s": timing.quantile(0.25),
-            "quartile3_s": timing.quantile(0.75),
-        }
-        for what, timing in zip(COMMANDS, timings, strict=True)
-    )
+    rows = [(what, *timing.spread()) for what, timing in zip(COMMANDS, timings, strict=True)]
+    yield pd.DataFrame(rows, columns=["what", "median_s", "quartile1_s", "quartile3_s"])

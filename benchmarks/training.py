@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,11 @@ from benchmarks.rounds import take_turns
 from benchmarks.work import step_flops
 from benchmarks.worker import Worker
 from equinotes import RunConfig
+from equinotes.audit.protocol import PAPER_SETS
 from equinotes.values import parse
 
-CASES = [
-    ((0, 1, 2), 32),
-    ((0, 1, 2, 3, 4), 16),
-    ((0, 3, 4, 5, 6), 16),
-    ((0, 1, 2, 3, 4, 5, 6), 16),
-    ((0, 1, 2, 4), 32),
-    ((0, 1, 2, 6), 32),
-    ((0, 1, 2, 8), 32),
-    ((0, 1, 2, 10), 32),
-    ((0, 1, 2, 3, 4, 5, 6, 7, 8), 16),
-]
-"""Orders and channels of the paper's table, and one set beyond it; what takes longest comes last."""
+CASES = sorted(PAPER_SETS, key=lambda case: step_flops(RunConfig(ls=case[0], mul=case[1]), bonds=1))
+"""Orders and channels of the paper's table, by the work of a step."""
 TOLERANCE = 1e-5
 TURN = 1.0
 """Seconds of one turn at least, in whole steps: short steps are repeated."""
@@ -50,66 +41,74 @@ def cases_of(orders: str) -> list[tuple[tuple[int, ...], int]]:
     return found
 
 
+class Running(NamedTuple):
+    """A contestant that takes part, its row of the table, and how many steps it does in one turn."""
+
+    worker: Worker
+    row: dict[str, Any]
+    repeat: int
+
+    def turn(self, number: int) -> float:
+        """Seconds of one step."""
+        return float(self.worker.call("steps", number, self.repeat))
+
+
 def measure(ls: tuple[int, ...], mul: int, *, rounds: int, threads: int, device: str, seconds: float) -> pd.DataFrame:
-    """All contestants on one set of orders, after a check that they compute the same."""
+    """All contestants on one set of orders, after a check that they compute the same; who fails before the race is left out."""
     config = RunConfig(ls=ls, mul=mul)
     expected: dict[str, np.ndarray] = {}
-    running: list[tuple[Worker, dict[str, Any]]] = []
-    rows = []
+    running: list[Running] = []
+    rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         for contestant in CONTESTANTS:
+            row = {"orders": str(list(ls)), "mul": mul, "batch_size": config.batch_size, "contestant": contestant.name}
+            rows.append(row)
             worker = stack.enter_context(closing(Worker(contestant, config, threads, device)))
-            rows.append({"orders": str(list(ls)), "mul": mul, "batch_size": config.batch_size, "contestant": contestant.name})
             try:
-                rows[-1]["build_s"] = worker.result()
+                row["build_s"] = worker.result()
+                row["warm_up_s"] = worker.call("warm_up")
+                found, first_step = worker.call("gradients"), worker.call("steps", 0, 1)
             except Skipped as reason:
-                rows[-1]["skipped"] = str(reason)
+                if not running:  # equinotes itself, with which all others are compared
+                    raise
+                row["skipped"] = str(reason)
                 continue
-            found = worker.call("gradients")
             expected = expected or found
-            rows[-1]["largest_relative_error"] = largest_error(found, expected, contestant.name)
-            rows[-1]["warm_up_s"] = worker.call("steps", 0, 1)
-            running.append((worker, rows[-1]))
+            row["largest_relative_error"] = largest_error(found, expected, contestant.name)
+            running.append(Running(worker, row, max(1, round(TURN / max(first_step, 1e-3)))))
         _race(running, config, rounds=rounds, seconds=seconds)
     return pd.DataFrame(rows)
 
 
-def _race(running: list[tuple[Worker, dict[str, Any]]], config: RunConfig, *, rounds: int, seconds: float) -> None:
+def _race(running: list[Running], config: RunConfig, *, rounds: int, seconds: float) -> None:
     """Let the workers take turns, and write what was measured into their rows; the first one also measures the roof."""
-    workers, rows = zip(*running, strict=True)
+    own = running[0]
     roofs: list[float] = []
-    repeats = [max(1, round(TURN / max(row["warm_up_s"], 1e-3))) for row in rows]
 
     def roof(_: int) -> float:
-        roofs.append(workers[0].call("roof"))
+        roofs.append(own.worker.call("roof"))
         return roofs[-1]
 
-    def turn(worker: Worker, repeat: int) -> Any:
-        return lambda number: worker.call("steps", number, repeat)
-
-    turns = [turn(worker, repeat) for worker, repeat in zip(workers, repeats, strict=True)]
-    *timings, _ = take_turns([*turns, roof], rounds=rounds, seconds=seconds, least=1, desc=f"training {config.ls}")
-    bonds = statistics.mean(workers[0].call("bonds"))
-    peak = statistics.median(roofs)
-    for worker, row, timing in zip(workers, rows, timings, strict=True):
+    turns = [*(one.turn for one in running), roof]
+    *timings, _ = take_turns(turns, rounds=rounds, seconds=seconds, least=1, desc=f"training {config.ls}")
+    for one, timing in zip(running, timings, strict=True):
+        middle, first, third = timing.spread()
         ratio, low, high = timing.ratio(timings[0])
-        row |= {
-            "median_ms": timing.quantile(0.5) * 1e3, "quartile1_ms": timing.quantile(0.25) * 1e3,
-            "quartile3_ms": timing.quantile(0.75) * 1e3, "rounds": len(timing.rounds),
-            "molecules_per_s": config.batch_size / timing.quantile(0.5),
-            "times_equinotes": ratio, "times_equinotes_q1": low, "times_equinotes_q3": high,
-            "peak_memory_MB": worker.call("peak_megabytes"),
-        }  # fmt: skip
-    gflops = step_flops(config, bonds) / timings[0].quantile(0.5) / 1e9
-    rows[0].update(
-        needed_GFLOP=step_flops(config, bonds) / 1e9, GFLOP_per_s=gflops, roof_GFLOP_per_s=peak, share_of_roof=gflops / peak
-    )
+        one.row.update(
+            median_ms=middle * 1e3, quartile1_ms=first * 1e3, quartile3_ms=third * 1e3, rounds=len(timing.rounds),
+            molecules_per_s=config.batch_size / middle,
+            times_equinotes=ratio, times_equinotes_q1=low, times_equinotes_q3=high,
+            peak_memory_MB=one.worker.call("peak_megabytes"),
+        )  # fmt: skip
+    needed = step_flops(config, statistics.mean(own.worker.call("bonds")))
+    rate, peak = needed / timings[0].spread()[0] / 1e9, statistics.median(roofs)
+    own.row.update(needed_GFLOP=needed / 1e9, GFLOP_per_s=rate, roof_GFLOP_per_s=peak, share_of_roof=rate / peak)
 
 
 def largest_error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], name: str) -> float:
     """Largest difference of predictions and gradients as a share of the largest value; stops the benchmark above 1e-5."""
     errors = {key: float(np.abs(found[key] - expected[key]).max() / np.abs(expected[key]).max()) for key in expected}
-    worst = max(errors, key=errors.__getitem__)
+    worst = max(errors, key=lambda key: np.nan_to_num(errors[key], nan=np.inf))
     if not errors[worst] <= TOLERANCE:
         raise AssertionError(f"{name} computes another {worst}: its relative difference is {errors[worst]:.1e}")
     return errors[worst]

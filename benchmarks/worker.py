@@ -1,8 +1,10 @@
 """One contestant in a process of its own, so that each has its allocator and its peak of memory to itself."""
 
+import math
 import multiprocessing
 import os
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ from equinotes import RunConfig, load_qm9
 from equinotes.data.batches import Batch
 
 NUM_BATCHES = 4
+PROCESS = Path("/proc/self")
+"""Where Linux tells about the process."""
 
 
 class Trainer:
@@ -35,7 +39,7 @@ class Trainer:
         self.device = device
         self.batches = [qm9.batch(some, graph=config.graph, cutoff=config.cutoff).to(device) for some in rows]
         self.targets = [torch.from_numpy(draw.normal(size=config.batch_size)).float().to(device) for _ in rows]
-        self.baseline = reset_peak(device)
+        self.baseline = self.peak = reset_peak(device)
         start = time.perf_counter()
         self.net = contestant.build(config).to(device)
         options = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True, "capturable": device != "cpu"}
@@ -43,10 +47,20 @@ class Trainer:
         self.recorded, self.threads = contestant.recorded, contestant.threads
         self.seconds_to_build = time.perf_counter() - start
 
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Predictions, and the loss's gradients at the initial weights: what must be the same for all contestants."""
+    def warm_up(self) -> float:
+        """Seconds of the first forward and backward pass, or of recording a step and replaying it once."""
+        start = time.perf_counter()
+        first = self.replayed.first if self.recorded else self._backward
         with self.threads():
-            found = {"prediction": self._backward(self.batches[0], self.targets[0]).detach()}
+            self.prediction = first(self.batches[0], self.targets[0]).detach()
+        self._synchronize()
+        return time.perf_counter() - start
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """What the warm-up found, at the initial weights, and what must be the same for all contestants: predictions, and the
+        loss's gradients.
+        """
+        found = {"prediction": self.prediction}
         for name, parameter in self.net.named_parameters():
             found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         return {name: tensor.cpu().numpy() for name, tensor in found.items()}
@@ -65,10 +79,11 @@ class Trainer:
 
     def peak_megabytes(self) -> float:
         """Memory at its peak, above what was there before the network."""
-        return (peak_bytes(self.device) - self.baseline) / 1e6
+        return (max(self.peak, peak_bytes(self.device)) - self.baseline) / 1e6
 
     def roof(self) -> float:
-        """GFLOP/s of a product of large square matrices, here and now."""
+        """GFLOP/s of a product of large square matrices, here and now; their memory does not count."""
+        self.peak = max(self.peak, peak_bytes(self.device))
         size = 1024 if self.device == "cpu" else 8192
         a = torch.randn(size, size, device=self.device)
         a @ a
@@ -77,7 +92,10 @@ class Trainer:
         for _ in range(4):
             a @ a
         self._synchronize()
-        return 4 * 2 * size**3 / (time.perf_counter() - start) / 1e9
+        seconds = time.perf_counter() - start
+        del a
+        reset_peak(self.device)
+        return 4 * 2 * size**3 / seconds / 1e9
 
     def bonds(self) -> list[int]:
         """Bonds in each batch."""
@@ -103,21 +121,27 @@ class Trainer:
             torch.cuda.synchronize()
 
 
-def reset_peak(device: str) -> int:
-    """Forget the largest memory so far; what is in use now."""
+def reset_peak(device: str) -> float:
+    """Forget the largest memory so far; what is in use now [bytes], NaN where the system cannot forget."""
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
     else:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak becomes what is in use
+        try:
+            (PROCESS / "clear_refs").write_text("5")  # Linux: the peak becomes what is in use
+        except OSError:
+            return math.nan
     return peak_bytes(device)
 
 
-def peak_bytes(device: str) -> int:
-    """Largest memory of this process, or of the GPU's allocator."""
+def peak_bytes(device: str) -> float:
+    """Largest memory of this process, or of the GPU's allocator; NaN where the system does not tell."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated()
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    try:
+        lines = (PROCESS / "status").read_text().splitlines()
+    except OSError:
+        return math.nan
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), math.nan)
 
 
 class Worker:
@@ -133,14 +157,18 @@ class Worker:
         there.close()
 
     def call(self, method: str, *args: Any) -> Any:
-        """The method's result; what it raises there is raised here."""
+        """The method's result."""
         self._here.send((method, args))
         return self.result()
 
     def result(self) -> Any:
-        """What the process has to say next."""
-        result = self._here.recv()
-        if isinstance(result, Exception):
+        """What the process has to say next; raises Skipped where something went wrong there, which ends it."""
+        try:
+            result = self._here.recv()
+        except (EOFError, ConnectionError):
+            self._process.join(timeout=60)
+            result = Skipped(f"its process ended with exit code {self._process.exitcode}")
+        if isinstance(result, Skipped):
             raise result
         return result
 
@@ -155,14 +183,19 @@ def _serve(pipe: Connection, contestant: Contestant, config: RunConfig, threads:
     warnings.simplefilter("ignore")
     try:
         trainer = Trainer(contestant, config, threads, device)
-        pipe.send(trainer.seconds_to_build)
+        result: Any = trainer.seconds_to_build
         while True:
-            method, args = pipe.recv()
-            pipe.send(getattr(trainer, method)(*args))
-    except EOFError:
-        return
-    except (Skipped, RuntimeError, MemoryError) as error:
-        pipe.send(error)
+            pipe.send(result)
+            try:
+                method, args = pipe.recv()
+            except EOFError:  # nobody can ask any more
+                return
+            result = getattr(trainer, method)(*args)
+    except Skipped as reason:
+        pipe.send(reason)
+    except Exception as error:  # in words, for those of other packages need not survive the way
+        traceback.print_exc()
+        pipe.send(Skipped(f"{type(error).__name__}: {error}".splitlines()[0]))
 
 
 @contextmanager

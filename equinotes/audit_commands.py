@@ -12,9 +12,9 @@ import tyro
 class Audit:
     """Repeat the audit of the paper's claims, or a part of it.
 
-    Without a word it says how far the runs are. `run` trains what is left of some experiments (table, substitutes, factors, full;
-    the first three when none is named) and stores it, `store` only stores what is complete, `diagnose` examines the trained
-    networks, `verdicts` prints a verdict for every claim. Each can be stopped, and the same command continues.
+    Without a word it says how far the runs are. `run` trains what is left of some experiments (table, substitutes, factors,
+    scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete, `diagnose` examines
+    the trained networks, `verdicts` prints a verdict for every claim. Each can be stopped, and the same command continues.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
@@ -30,23 +30,20 @@ class Audit:
     results_dir: Path | None = None
     """Folder of the stored tables (default: results/audit of the repository)."""
     device: str = "auto"
-    """auto (a GPU when there is one), cpu, cuda or cuda:1."""
+    """Where `run` trains: auto (a GPU when there is one), cpu, cuda or cuda:1."""
     workers: int | None = None
-    """Local processes; as many as cores and memory allow when not given."""
+    """Local processes of `run` or `diagnose`; as many as cores and memory allow when not given."""
     scheduler: str | None = None
-    """Address of the scheduler of a Dask cluster to train on instead, such as tcp://node1:8786."""
+    """Address of the scheduler of a Dask cluster for `run` to train on instead, such as tcp://node1:8786."""
 
     def run(self) -> int:
         from equinotes.audit.store import selected, state, store
 
-        if self.experiments and self.action != "run":
-            raise ValueError(f"only run takes experiments, got {self.action} {' '.join(self.experiments)}")
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"--workers must be at least 1, got {self.workers}")
+        self._check()
         if self.action == "status":
             print(state(self.results_dir).to_string(index=False))
         elif self.action == "run":
-            return self._train(selected(self.experiments or ("table", "substitutes", "factors")))
+            return self._train(selected(self.experiments or ("table", "substitutes", "factors", "scalars")))
         elif self.action == "store":
             print(store(self.runs_dir, self.results_dir).to_string(index=False))
         elif self.action == "diagnose":
@@ -54,6 +51,18 @@ class Audit:
         else:
             self._judge()
         return 0
+
+    def _check(self) -> None:
+        if self.experiments and self.action != "run":
+            raise ValueError(f"only run takes experiments, got {self.action} {' '.join(self.experiments)}")
+        if self.device != "auto" and self.action != "run":
+            raise ValueError(f"only run takes --device, got {self.action} --device {self.device}")
+        if self.scheduler is not None and self.action != "run":
+            raise ValueError(f"only run takes --scheduler, got {self.action} --scheduler {self.scheduler}")
+        if self.workers is not None and self.action not in ("run", "diagnose"):
+            raise ValueError(f"only run and diagnose take --workers, got {self.action} --workers {self.workers}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"--workers must be at least 1, got {self.workers}")
 
     def _train(self, configs: list) -> int:
         from equinotes.audit.store import store

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from equinotes.files import write_atomically
 
@@ -95,25 +95,33 @@ def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool,
 
 
 def _executed(root: Path, notebooks: list[Path], progress: bool, jobs: int) -> Iterator[tuple[Path, float, str | None]]:
-    """Execute notebooks, some at a time; each one's seconds and what went wrong, when it ends."""
+    """Execute notebooks, some at a time; each one's seconds and what went wrong, when it ends.
+
+    Each of the processes is a pool of its own: where one dies, only its notebook is lost, and another takes its place.
+    """
     if jobs < 2 or len(notebooks) < 2:
         yield from ((notebook, *_execute(root, notebook, progress)) for notebook in notebooks)
         return
-    context = multiprocessing.get_context("spawn")
-    lines = context.SimpleQueue()
-    for line in range(jobs):
-        lines.put(line)
-    todo, running = notebooks[::-1], dict[Future[tuple[float, str | None]], Path]()
-    with ProcessPoolExecutor(
-        min(jobs, len(notebooks)), mp_context=context, initializer=_share_the_machine, initargs=(jobs, lines)
-    ) as pool:
+    todo, running = notebooks[::-1], dict[Future[tuple[float, str | None]], tuple[Path, int]]()
+    with contextlib.ExitStack() as stack:
+        free = list(range(min(jobs, len(notebooks))))[::-1]
+        pools = {line: stack.enter_context(_process(jobs, line)) for line in free}
         while todo or running:
-            while todo and len(running) < jobs:  # none waits in the pool, where Ctrl-C would not reach it
-                notebook = todo.pop()
-                running[pool.submit(_execute, root, notebook, progress)] = notebook
+            while todo and free:  # none waits in a pool, where Ctrl-C would not reach it
+                notebook, line = todo.pop(), free.pop()
+                running[pools[line].submit(_execute, root, notebook, progress)] = notebook, line
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                lost = future.exception()  # its process died
-                yield running.pop(future), *((0.0, str(lost)) if lost else future.result())
+                notebook, line = running.pop(future)
+                free.append(line)
+                lost = future.exception()
+                if lost:  # its process died
+                    pools[line] = stack.enter_context(_process(jobs, line))
+                yield notebook, *((0.0, str(lost)) if lost else future.result())
+
+
+def _process(processes: int, line: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_share_the_machine, initargs=(processes, line))
 
 
 def _execute(root: Path, notebook: Path, progress: bool) -> tuple[float, str | None]:
@@ -130,10 +138,10 @@ def _execute(root: Path, notebook: Path, progress: bool) -> tuple[float, str | N
     return time.monotonic() - start, None
 
 
-def _share_the_machine(processes: int, lines: Any) -> None:
+def _share_the_machine(processes: int, line: int) -> None:
     """Each process gets its share of the cores, and a line of the terminal for its bars."""
-    cores = max(1, len(os.sched_getaffinity(0)) // processes) if hasattr(os, "sched_getaffinity") else 1
-    os.environ |= {"OMP_NUM_THREADS": str(cores), "EQUINOTES_BAR_LINE": str(lines.get())}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ |= {"OMP_NUM_THREADS": str(max(1, cores // processes)), "EQUINOTES_BAR_LINE": str(line)}
 
 
 def _build_site(root: Path, progress: bool) -> Path:

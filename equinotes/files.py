@@ -16,7 +16,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         write(beside)
-        with beside.open("rb") as file:
+        with beside.open("r+b") as file:  # Windows syncs only what is open for writing
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:

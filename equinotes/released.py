@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from e3nn import o3
     from rdkit import Chem
 
-REVISION = "85f38e6"
-"""Revision of the released code that is described."""
-
 SEEDS = (21616, 215162)
 """Seeds under which it draws its split for training and, again, for the analysis."""
 

@@ -20,7 +20,7 @@ TARGETS = ("composition-residual energy", "dipole", "alpha", "alpha_anisotropy")
 MEASURES = ("neighbours", "neighbours given size", "distance")
 
 
-def write_tables(folder: Path, names: Iterable[str] = ("table", "substitutes", "factors"), *, seeds: int = 5) -> Path:
+def write_tables(folder: Path, names: Iterable[str] = ("table", "substitutes", "factors", "scalars"), *, seeds: int = 5) -> Path:
     """Write every stored table to `folder`; `names` are the experiments that have run, for seeds below `seeds`."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
@@ -112,7 +112,13 @@ def _of_network(config: RunConfig, trained: bool, rng: np.random.Generator) -> d
             rows["norms"].append(place | {"irrep": irrep, "mean_square": 1.0, "share": 1 / len(config.ls)})
             rows["ranks"].append(place | {"irrep": irrep, "effective_rank": rng.uniform(2, 12)})
             for measure in MEASURES:
-                value = {"value": 0.4 if trained else 0.3, "null_mean": 0.2, "null_high": 0.25, "p": 0.005 if trained else 0.2}
+                value = {
+                    "value": 0.4 if trained else 0.3,
+                    "null_mean": 0.2,
+                    "null_low": 0.15,
+                    "null_high": 0.25,
+                    "p": 0.005 if trained else 0.2,
+                }
                 value |= {"molecules": 400, "movable": 390}
                 rows["structure"].append(place | {"irrep": irrep, "measure": measure, **value})
             for target in TARGETS:
@@ -134,7 +140,19 @@ COLUMNS = {
     "gradients": [*ABOUT, "layer", "irrep", "feature_norm", "gradient_norm", "flow", "zero_fraction", "share"],
     "norms": [*ABOUT, "layer", "irrep", "mean_square", "share"],
     "ablations": [*ABOUT, "layer", "irrep", "mode", "mae_eV", "delta_mae_eV", "low_eV", "high_eV", "repeat_sd_eV"],
-    "structure": [*ABOUT, "layer", "irrep", "measure", "value", "null_mean", "null_high", "p", "molecules", "movable"],
+    "structure": [
+        *ABOUT,
+        "layer",
+        "irrep",
+        "measure",
+        "value",
+        "null_mean",
+        "null_low",
+        "null_high",
+        "p",
+        "molecules",
+        "movable",
+    ],
     "probes": [*ABOUT, "layer", "irrep", "target", "r2", "sd"],
     "ranks": [*ABOUT, "layer", "irrep", "effective_rank"],
     "similarity": ["ls", "mul", "irrep", "seed_a", "seed_b", "trained", "cka"],

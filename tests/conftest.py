@@ -1,6 +1,9 @@
 """What all tests share."""
 
+import importlib.util
 import signal
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,3 +23,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def qm9() -> QM9:
     """All of QM9, from the cache folder of this user (packed there on first use)."""
     return load_qm9(progress=False)
+
+
+@pytest.fixture(scope="session")
+def made_up() -> ModuleType:
+    """The module that makes up stored tables of the audit."""
+    path = Path(__file__).parent / "audit_tables.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def stored(made_up, tmp_path_factory) -> Path:
+    """An audit that has run in full under the reduced protocol."""
+    return made_up.write_tables(tmp_path_factory.mktemp("whole"))

@@ -41,7 +41,11 @@ def test_verdicts_of_all_claims_are_printed(audit, tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "experiments"),
-    [(["run"], ["table", "substitutes", "factors"]), (["run", "full"], ["full"]), (["run", "table", "full"], ["table", "full"])],
+    [
+        (["run"], ["table", "substitutes", "factors", "scalars"]),
+        (["run", "full"], ["full"]),
+        (["run", "table", "full"], ["table", "full"]),
+    ],
     ids="-".join,
 )
 @pytest.mark.parametrize("status", ["done", "failed"])
@@ -82,6 +86,9 @@ def test_diagnose_says_what_it_wrote(audit, monkeypatch, tmp_path):
     [
         (["run", "tabel"], "unknown experiment 'tabel'; did you mean 'table'"),
         (["store", "table"], "only run takes experiments, got store table"),
+        (["diagnose", "--device", "cuda"], "only run takes --device, got diagnose --device cuda"),
+        (["verdicts", "--scheduler", "tcp://a:1"], "only run takes --scheduler, got verdicts --scheduler tcp://a:1"),
+        (["store", "--workers", "2"], "only run and diagnose take --workers, got store --workers 2"),
         (["run", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["stor"], "invalid choice 'stor'"),
         (["diagnose"], "no complete runs of the audit in .*; equinotes audit run makes them"),

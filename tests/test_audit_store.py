@@ -119,6 +119,16 @@ def test_networks_are_examined_once_and_gathered(runs_dir, examined, monkeypatch
     assert diagnose(runs_dir, out, work=work, progress=False) == rows
 
 
+def test_networks_are_examined_where_processes_cannot_be_nice(monkeypatch, tmp_path):
+    monkeypatch.delattr("os.nice", raising=False)
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    monkeypatch.setattr(examination, "examine", lambda *_, **__: ({}, {}))
+    diagnostics._give_way()
+    task = Task(SMOKE, trained=True, full=False)
+    diagnostics._examine_into(task, tmp_path, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [task.name]
+
+
 def test_tables_say_what_is_known_of_such_networks(examined):
     """The last block's orders above 0 reach nothing; shares add up; a rank lies between 1 and the number of channels."""
     _, out, _ = examined
@@ -177,4 +187,4 @@ def test_subjects_are_those_that_claims_rest_on(monkeypatch):
     sets = {(config.ls, config.mul): 0 for config in subjects()}
     assert {ls for ls, mul in sets if mul == 16} >= {*protocol.MORE_SEEDS, *protocol.SUBSTITUTES, tuple(range(9))}
     assert len(subjects()) == 36 and {config.reference for config in subjects()} == {"composition"}
-    assert Task(subjects()[0], True, True).name.endswith("-trained")
+    assert "-trained-" in Task(subjects()[0], True, True).name

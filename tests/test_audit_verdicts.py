@@ -54,7 +54,7 @@ def _examine(rows, about, config, damage, p, flow):
     for trained in (True, False):
         about = about | {"trained": trained}
         for l in config.ls:
-            value = {"measure": "neighbours given size", "value": 0.5, "null_mean": 0.2, "null_high": 0.3}
+            value = {"measure": "neighbours given size", "value": 0.5, "null_mean": 0.2, "null_low": 0.1, "null_high": 0.3}
             rows["structure"].append(
                 {**about, "layer": "block5", "irrep": irrep(l), **value, "p": p(config.ls, l, config.seed, trained)}
             )

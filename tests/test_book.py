@@ -1,7 +1,9 @@
 """Building the book does no work twice, and a failure harms nothing that was there."""
 
 import json
+import os
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -167,6 +169,37 @@ def test_notebooks_side_by_side_share_the_machine_and_harm_each_other_in_nothing
     assert sorted(path.name for path in (repository / "_executed").glob("[!.]*")) == [
         "01_first.ipynb", "01_first.sha256", "02_second.failed.ipynb"
     ]  # fmt: skip
+
+
+def test_a_process_that_dies_takes_no_other_notebook_with_it(repository, monkeypatch):
+    """The first notebook's process dies while the second is executed, and before the third one's turn."""
+    (repository / "notebooks" / "03_third.ipynb").write_text("three")
+    (repository / "_executed").mkdir()
+    (repository / "dying.py").write_text(
+        "import os, time\n\n\n"
+        "def execute(root, notebook, progress):\n"
+        "    (root / notebook.stem).touch()\n"
+        "    while not (root / '02_second').exists():\n"
+        "        time.sleep(0.02)\n"
+        "    if notebook.stem == '01_first':\n"
+        "        os._exit(1)\n"
+        "    time.sleep(1)\n"
+        "    return 1.0, None\n"
+    )
+    monkeypatch.syspath_prepend(repository)
+    monkeypatch.setattr(book, "_execute", import_module("dying").execute)
+    with pytest.raises(RuntimeError, match=r"1 of 3 notebooks failed.*\n01_first.ipynb: .*terminated abruptly"):
+        book.build(repository, jobs=2)
+    assert sorted(path.name for path in (repository / "_executed").iterdir()) == ["02_second.sha256", "03_third.sha256"]
+
+
+@pytest.mark.parametrize(("cores", "share"), [(8, "4"), (1, "1"), (None, "1")])
+def test_cores_are_shared_where_the_system_does_not_say_which_are_ours(monkeypatch, cores, share):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(os, "environ", {})
+    book._share_the_machine(2, 1)
+    assert os.environ == {"OMP_NUM_THREADS": share, "EQUINOTES_BAR_LINE": "1"}
 
 
 def test_no_notebook_at_a_time_is_refused(repository):

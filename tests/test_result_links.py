@@ -66,7 +66,10 @@ def test_every_verdict_has_its_badge():
 
 
 def test_claims_and_thresholds_are_those_that_were_committed_before_the_runs():
-    assert ledger.unchanged() is not False
+    same = ledger.unchanged()
+    if same is None:
+        pytest.skip("git does not have the commit of the claims")
+    assert same
 
 
 def test_each_claim_on_the_papers_page_leads_to_its_verdict():

@@ -1,9 +1,7 @@
 """The pages of results say what the stored tables hold: they change with them, and build from whatever is there."""
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,24 +22,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("07_paper_against_rerun", "08_is_order_l_used", "09_ledger")]
 
 
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made_up = load(ROOT / "tests" / "audit_tables.py")
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory) -> Path:
-    """An audit that has run in full under the reduced protocol."""
-    return made_up.write_tables(tmp_path_factory.mktemp("whole"))
-
-
 STATES = {
-    "whole": (("table", "substitutes", "factors"), 5),
+    "whole": (("table", "substitutes", "factors", "scalars"), 5),
     "two seeds": (("table", "substitutes", "factors"), 2),
     "one seed of the table": (("table",), 1),
     "nothing": ((), 0),
@@ -49,7 +31,7 @@ STATES = {
 
 
 @pytest.fixture(scope="module", params=STATES)
-def any_state(request, tmp_path_factory) -> Path:
+def any_state(request, made_up, tmp_path_factory) -> Path:
     if request.param == "whole":
         return request.getfixturevalue("stored")
     names, seeds = STATES[request.param]
@@ -57,7 +39,7 @@ def any_state(request, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def altered(stored, tmp_path):
+def altered(made_up, stored, tmp_path):
     """A function that copies the tables, lets one of them be changed, and opens the copy."""
 
     def alter(name, change):
@@ -105,7 +87,7 @@ def test_one_changed_error_changes_its_row_of_the_table_and_no_other(stored, alt
 def test_lower_errors_without_1_and_2_turn_the_verdict_of_c3_on_the_page(stored, altered):
     before, after = report.open_tables(stored), altered("runs", lowered((0, 3, 4, 5, 6), 0.7))
     assert (verdict_of(before, "C3"), verdict_of(after, "C3")) == (NOT_REPRODUCED, REPRODUCED)
-    (row,) = [line for line in ledger.ledger_table(verdicts(after)).splitlines() if line.startswith("| **C3**")]
+    (row,) = [line for line in ledger.ledger_table(verdicts(after)).splitlines() if line.startswith("| **[C3]")]
     assert 'class="verdict verdict-reproduced">reproduced<' in row
     assert any("C3: **reproduced**" in line for line in rerun.statements(after, verdicts(after)))
     assert "−3" in changes.changes_table(changes.compared(after, "C3"))
@@ -166,7 +148,7 @@ def test_pages_build_from_whatever_is_stored(page, any_state, monkeypatch):
     text = shown(page, any_state)
     assert "nan" not in text.lower().replace("nanometre", "")
     runs = report.open_tables(any_state)["runs"]
-    assert page.stem.startswith("08") or len(runs) == 176 or "not run" in text.replace("\u00a0", " ")
+    assert page.stem.startswith("08") or len(runs) == 196 or "not run" in text.replace("\u00a0", " ")
 
 
 def test_a_page_is_executed_with_other_tables(altered, tmp_path, monkeypatch):
@@ -176,8 +158,8 @@ def test_a_page_is_executed_with_other_tables(altered, tmp_path, monkeypatch):
     notebook = read_notebook(run_notebook(PAGES[2], out=tmp_path / "out" / "ledger.ipynb", progress=False))
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     text = "\n".join(output.data["text/markdown"] for output in outputs)
-    assert len(re.findall(r"\| \*\*C\d\*\*", text)) == len(CLAIMS)
-    assert '"verdict verdict-reproduced">reproduced<' in text.split("**C3**")[1].split("**C4**")[0]
+    assert len(re.findall(r"\| \*\*\[C\d\]", text)) == len(CLAIMS)
+    assert '"verdict verdict-reproduced">reproduced<' in text.split("**[C3]")[1].split("**[C4]")[0]
     assert headline(report.open_tables(tmp_path)) in text
 
 

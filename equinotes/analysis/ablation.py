@@ -127,7 +127,7 @@ def paired_changes(pairs: Mapping[str, Float[np.ndarray, "seeds molecules"]], *,
     """Named differences between runs as a table: `name`, `mean_eV`, `low_eV`, `high_eV` (95 %), `seeds_agree`, `clear`.
 
     `pairs` holds errors with the change minus errors without it, seed by seed and molecule by molecule. A change is clear when
-    its interval leaves out zero and at least two seeds agree on its sign, since intervals over a few seeds are too narrow.
+    its interval leaves out zero and all seeds, two or more, agree on its sign: intervals over a few seeds are too narrow.
     """
     rows = []
     for name, differences in pairs.items():

@@ -116,7 +116,7 @@ def complexity_structure(
 
     Returns
     -------
-    Columns `measure`, `value`, `null_mean`, `null_high` (97.5th percentile), `p`.
+    Columns `measure`, `value`, `null_mean`, `null_low` and `null_high` (2.5th and 97.5th percentile), `p`.
     """
     near = neighbours(x, k)
     a, b = (_centred_distances(values) for values in ((x, score) if "distance" in measures else (x[:1], score[:1])))
@@ -134,7 +134,9 @@ def complexity_structure(
         value = statistic(np.arange(len(score)))
         null = permutation_null(statistic, formula, permutations=permutations, seed=seed)
         p = (1 + int((null >= value).sum())) / (1 + permutations)
-        rows.append({"measure": measure, "value": value, "null_mean": null.mean(), "null_high": np.quantile(null, 0.975), "p": p})
+        low, high = np.quantile(null, [0.025, 0.975])
+        row = {"measure": measure, "value": value, "null_mean": null.mean(), "null_low": low, "null_high": high, "p": p}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -25,9 +25,9 @@ def set_name(ls: Sequence[int], mul: int | None = None) -> str:
     return orders_name(ls) + (f" ({mul})" if mul is not None else "")
 
 
-def named(runs: pd.DataFrame, experiment: str, *, channels: bool = True) -> pd.DataFrame:
-    """Runs of one experiment with a column `name` for the set of orders, and for its channels where asked for."""
-    found = runs[runs["experiment"] == experiment]
+def named(runs: pd.DataFrame, *experiments: str, channels: bool = True) -> pd.DataFrame:
+    """Runs of some experiments, once each, with a column `name` for the set of orders, and for its channels where asked for."""
+    found = runs[runs["experiment"].isin(experiments)].drop_duplicates("run_id")
     names = [set_name(ls, mul if channels else None) for ls, mul in zip(found["ls"], found["mul"], strict=True)]
     return found.assign(name=pd.Series(names, index=found.index, dtype=object))
 
@@ -116,6 +116,19 @@ def factor_changes(tables: Tables) -> pd.DataFrame:
         part = runs[runs["condition"] == condition]
         parts.append(changes_between(part, [("0–2", "0–4")], label=condition, baseline=baseline, references=["composition"]))
     return pd.concat(parts, ignore_index=True)
+
+
+def factor_sentence(tables: Tables) -> str:
+    """What the factors decide, in one sentence."""
+    table = factor_changes(tables)
+    run = table[table["change"].notna()]
+    apart = int(((run["low"] > 0) | (run["high"] < 0)).sum())
+    verdict = "" if apart and run["counts"].any() else ": **open**"
+    return (
+        f"In {apart} of {len(run)} conditions the interval excludes zero, and {int(run['counts'].sum())} of the {len(run)} count "
+        f"(both errors below the linear baseline of {strongest(tables, SMALL):.3f} eV){verdict}. Whether an order is *used* was "
+        "not asked of these networks."
+    )
 
 
 def factor_table(tables: Tables) -> str:

@@ -30,6 +30,8 @@ WORK = Path("runs", "diagnostics")
 SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes")
 """Tables that a network yields on its own; `similarity` takes pairs of them."""
 SPECTRA = "spectra.npz"
+VERSION = 2
+"""To be raised when a network is examined in another way: what was kept of the old way is then not used."""
 
 
 class Task(NamedTuple):
@@ -42,7 +44,7 @@ class Task(NamedTuple):
     @property
     def name(self) -> str:
         """Name of its folder of results."""
-        return f"{self.config.run_id}-{'trained' if self.trained else 'untrained'}"
+        return f"{self.config.run_id}-{'trained' if self.trained else 'untrained'}-v{VERSION}"
 
 
 def subjects() -> list[RunConfig]:
@@ -117,7 +119,7 @@ def _similarities(examined: list[Task], work: Path) -> list[dict]:
 
 
 def _examine_all(waiting: list[Task], runs_dir: Path, work: Path, workers: int, progress: bool) -> None:
-    with _one_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with _one_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_give_way) as pool:
         futures = {pool.submit(_examine_into, task, runs_dir, work): task for task in waiting}
         try:
             for future in bar(as_completed(futures), total=len(futures), desc="networks", unit="net", progress=progress):
@@ -143,13 +145,18 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _give_way() -> None:
+    """Runs in a worker, once: other processes of the machine come first."""
+    if hasattr(os, "nice"):
+        os.nice(5)
+
+
 def _examine_into(task: Task, runs_dir: Path, work: Path) -> None:
     """Runs in a worker: examine a network and put its tables into its folder, all of them or none."""
     import torch
 
     from equinotes.audit.examination import examine
 
-    os.nice(5)
     torch.set_num_threads(1)
     tables, spectra = examine(task.config, runs_dir, trained=task.trained, full=task.full)
     config = task.config

@@ -44,7 +44,7 @@ class Sample(NamedTuple):
 
     rows: Int[np.ndarray, " molecules"]
     score: Float[np.ndarray, " molecules"]
-    heavy_atoms: Int[np.ndarray, " molecules"]
+    atoms: Int[np.ndarray, " molecules"]
     formula: Shaped[np.ndarray, " molecules"]
     counts: Float[np.ndarray, "molecules elements"]
     targets: dict[str, Float[np.ndarray, " molecules"]]
@@ -68,12 +68,11 @@ def examine(config: RunConfig, runs_dir: Path | str, *, trained: bool, full: boo
     }
     if not full:
         return tables, {}
-    before, last = embed(net, known.rows)[-2:]
-    spectra = {layer.name: invariants(layer.x, layer.irreps) for layer in (before, last)}
+    spectra = {layer.name: invariants(layer.x, layer.irreps) for layer in embed(net, known.rows)[1:]}  # not the embedding
     tables |= {"structure": _structure(spectra, known), "probes": _probes(spectra, known)}
     if trained:
         tables["ablations"] = ablations(net, known.rows[:FEW])
-    return tables, spectra[last.name]
+    return tables, list(spectra.values())[-1]
 
 
 @cache
@@ -88,7 +87,7 @@ def sample(num_train: int, num_val: int, num_test: int, split_seed: int) -> Samp
     return Sample(
         rows=rows,
         score=nsps(smiles, workers=1),
-        heavy_atoms=words["heavy_atoms"].to_numpy(),
+        atoms=words["atoms"].to_numpy(),
         formula=words["formula"].to_numpy(dtype=object),
         counts=counts[:, counts.any(axis=0)],
         targets={name: np.asarray(qm9.targets[column][rows]) for name, column in TARGETS.items()},
@@ -130,7 +129,7 @@ def _structure(spectra: dict[str, Spectra], known: Sample) -> pd.DataFrame:
     for layer, parts in spectra.items():
         measures = ("neighbours", "neighbours given size", *(("distance",) if layer == last else ()))
         for irrep, x in parts.items():
-            found = complexity_structure(x, known.score, size=known.heavy_atoms, formula=known.formula, measures=measures)
+            found = complexity_structure(x, known.score, size=known.atoms, formula=known.formula, measures=measures)
             tables.append(found.assign(layer=layer, irrep=irrep))
     free = int(movable(known.formula).sum())
     return pd.concat(tables, ignore_index=True).assign(molecules=len(known.rows), movable=free)

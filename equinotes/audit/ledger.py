@@ -8,6 +8,7 @@ import pandas as pd
 
 from equinotes.audit import claims
 from equinotes.audit.claims import CLAIMS
+from equinotes.audit.remarks import remarks
 from equinotes.audit.report import Tables, markdown_table, percent
 from equinotes.audit.tables import load_all
 from equinotes.book import find_root
@@ -50,16 +51,27 @@ def ledger_table(verdicts: pd.DataFrame) -> str:
         row = known[claim.name]
         links = ", ".join(f"[{words}](#{place})" for words, place in FIGURES[claim.name].items())
         evidence = f"{row['evidence']} {f'*See:* {links}.' if links else ''}".strip()
-        rows.append([f"**{claim.name}** {claim.statement}", claim.refuted_by, evidence, badge(row["verdict"]), row["sureness"]])
+        rows.append(
+            [
+                f"**[{claim.name}](#claim-{claim.name.lower()})** {claim.statement}",
+                claim.refuted_by,
+                evidence,
+                badge(row["verdict"]),
+                row["sureness"],
+            ]
+        )
     return markdown_table(["claim", "what would refute it", "evidence", "verdict", "how sure"], rows, "lllll")
 
 
-def rule(name: str, verdicts: pd.DataFrame) -> str:
-    """A claim with the rule that it is judged by, its verdict and how sure that is, as Markdown."""
+def rule(name: str, verdicts: pd.DataFrame, tables: Tables) -> str:
+    """A claim with the rule that it is judged by, its verdict, how sure that is, and what the rule does not see, as Markdown."""
     claim = next(claim for claim in CLAIMS if claim.name == name)
     row = next(row for row in verdicts.to_dict("records") if row["claim"] == name)
     verdict = f"*Verdict.* {badge(row['verdict'])} {row['sureness']}."
-    return f"*Claim.* {claim.statement}\n\n*Rule.* {claim.rule[0].upper()}{claim.rule[1:]}\n\n{verdict}"
+    parts = [f"*Claim.* {claim.statement}", f"*Rule.* {claim.rule[0].upper()}{claim.rule[1:]}", verdict]
+    if beside := remarks(tables, name):
+        parts += ["*Beside the rule.*", "\n".join(f"- {sentence}" for sentence in beside)]
+    return "\n\n".join(parts)
 
 
 def thresholds() -> str:
@@ -99,7 +111,11 @@ def order_of_events(tables: Tables) -> str:
         first = min(map(datetime.fromisoformat, started))
         word = "after" if first > datetime.fromisoformat(written) else "**before**"
         said += f" The first of the stored runs began on {_day(first.isoformat())}, {word} that."
-    words = {True: "They say today what they said then.", False: "They were **changed** since.", None: ""}
+    said += (
+        " Smaller networks of the lessons had been trained before, and what measures and draws was written later, as were the "
+        "sentences *beside the rule*."
+    )
+    words = {True: "The rules say today what they said then.", False: "The rules were **changed** since.", None: ""}
     return f"{said} {words[unchanged()]}".strip()
 
 

@@ -34,6 +34,7 @@ WITHOUT = (
     ((0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 4)),
     ((0, 1, 2, 3, 4), (0, 3, 4)),
     ((0, 1, 2, 3, 4), (0, 1, 2)),
+    ((0, 1, 2), (0,)),
 )
 """Sets that were trained, and the same without some of their orders."""
 KEYS = ["set", "l", "reference", "seed", "block"]
@@ -53,9 +54,11 @@ def examined(tables: Tables, name: str) -> pd.DataFrame:
 
 
 def at_block(table: pd.DataFrame, block: int) -> pd.DataFrame:
-    """Rows behind one block, or behind the last one there are rows for."""
-    blocks = table["block"].unique()
-    return table[table["block"] == (block if block in blocks else max(blocks, default=0))]
+    """Rows behind one block; ValueError where the table has rows, but none behind this one."""
+    blocks = sorted(table["block"].unique())
+    if blocks and block not in blocks:
+        raise ValueError(f"nothing was measured behind block {block}, only behind {listed([str(one) for one in blocks])}")
+    return table[table["block"] == block]
 
 
 def damages(tables: Tables, mode: str = "shuffle") -> pd.DataFrame:
@@ -79,14 +82,14 @@ def glance(tables: Tables) -> pd.DataFrame:
     """One row per order, block, seed and reference for each measure: `measure`, `value`, `mark`.
 
     `gradient`: share of the block's gradient flow (mark: it dominates); `damage`: of shuffling (mark: counts as used);
-    `structure`: p of the structure with respect to complexity (mark: significant); `probe`: gain of the probe by training.
+    `structure`: with respect to complexity, above its null's mean (mark: significant); `probe`: gain of the probe by training.
     """
     flow = examined(tables, "gradients").query("trained and block > 0")
     structure = examined(tables, "structure").query("trained and block > 0 and measure == @SIZED")
     parts = {
         "gradient": flow.assign(value=flow["share"], mark=flow["share"] > DOMINANT),
         "damage": damages(tables),
-        "structure": structure.assign(value=structure["p"], mark=structure["p"] < SIGNIFICANT),
+        "structure": structure.assign(value=structure["value"] - structure["null_mean"], mark=structure["p"] < SIGNIFICANT),
         "probe": probe_gains(tables).query("block > 0"),
     }
     return pd.concat([part[[*KEYS, "value", "mark"]].assign(measure=name) for name, part in parts.items()], ignore_index=True)
@@ -95,14 +98,15 @@ def glance(tables: Tables) -> pd.DataFrame:
 def used(tables: Tables) -> pd.DataFrame:
     """In how many seeds an order is used at some block before the last: `set`, `l`, `reference`, `used`, `seeds`.
 
-    Every set and order has its row; `seeds` is 0 where nothing was run.
+    Every set and order has its row for each reference under which networks were examined; `seeds` is 0 where nothing was run.
     """
     cells = damages(tables)
+    references = [one for one in protocol.REFERENCES if (cells["reference"] == one).any()] or protocol.REFERENCES[:1]
     cells = cells[cells["block"] < cells["block"].max()] if len(cells) else cells
     counted = cells.groupby(["set", "l", "reference", "seed"])["mark"].any().groupby(level=[0, 1, 2]).agg(["sum", "count"])
     found = {tuple(row[:3]): (int(row[3]), int(row[4])) for row in rows_of(counted.reset_index())}
     rows: list[tuple[object, ...]] = []
-    for ls, reference in product(SETS, protocol.REFERENCES):
+    for ls, reference in product(SETS, references):
         for l in ls:
             key = (orders_name(ls), l, reference)
             rows.append((*key, *found.get(key, (0, 0))))
@@ -115,18 +119,16 @@ def used_sentences(tables: Tables) -> list[str]:
     for ls in SETS:
         of_set = table[(table["ls"].map(tuple) == ls) & (table["mul"] == MUL) & (table["l"] > 0)]
         said = []
-        for reference in protocol.REFERENCES:
-            part = of_set[of_set["reference"] == reference]
-            if part.empty:
-                said.append(f"{reference}: not run")
-                continue
+        for reference, part in of_set.groupby("reference"):
             found = sorted(part[part["used"]]["l"].unique())
             if part["seeds"].min() < part["planned"].max():
                 said.append(f"{reference}: too few seeds ({part['seeds'].min()} of {part['planned'].max()})")
                 continue
             words = "all" if len(found) == len(ls) - 1 else listed([f"$l={l}$" for l in found])
             said.append(f"{reference}: **{words}** ({part['seeds'].min()} of {part['planned'].max()} seeds)")
-        lines.append(f"- Orders {orders_name(ls)}. Above 0, used in at least {AGREEING:.0%} of the seeds: {'; '.join(said)}.")
+        lines.append(
+            f"- Orders {orders_name(ls)}. Above 0, used in at least {AGREEING:.0%} of the seeds: {'; '.join(said) or 'not run'}."
+        )
     return lines
 
 
@@ -141,9 +143,7 @@ def beside_control(tables: Tables, name: str, value: str, *, block: int, referen
         table = table[table[column] == wanted]
     table = at_block(table, block)
     found = table[["set", "l", "seed", "trained", "block"]].assign(value=table[value])
-    if "null_high" in table:
-        found = found.assign(null_low=2 * table["null_mean"] - table["null_high"], null_high=table["null_high"])
-    return found
+    return found.assign(**{edge: table[edge] for edge in ("null_low", "null_high") if edge in table})
 
 
 def similarity(tables: Tables) -> pd.DataFrame:
@@ -152,6 +152,33 @@ def similarity(tables: Tables) -> pd.DataFrame:
     table = table[(table["mul"] == MUL) & table["ls"].isin(SETS)]
     table = table.sort_values("ls", key=lambda sets: sets.map(SETS.index), kind="stable", ignore_index=True)
     return table.assign(set=table["ls"].map(orders_name), l=order_of_irrep(table["irrep"]), value=table["cka"])
+
+
+def similarity_sentence(tables: Tables) -> str:
+    """Where seeds of the largest set agree more after training than before, and where less."""
+    table = similarity(tables)
+    means = table[table["set"] == orders_name(SETS[0])].groupby(["l", "trained"])["value"].mean().unstack()
+    if means.shape[1:] != (2,):
+        return "Not run."
+    words = [
+        f"$l={l}$: {before:.2f} to {after:.2f}" for l, before, after in zip(means.index, means[False], means[True], strict=True)
+    ]
+    less = [f"$l={l}$" for l in means.index if means.loc[l, True] < means.loc[l, False]]
+    return (
+        f"- From before training to after it, the mean CKA of two seeds goes in the set {orders_name(SETS[0])} from "
+        f"{listed(words)}. Seeds agree *less* after training for {listed(less)}."
+    )
+
+
+def better_when_shuffled(tables: Tables) -> str:
+    """How often shuffling an order above 0 lowers the error."""
+    table = damages(tables).query("l > 0")
+    count = int((table["high_eV"] < 0).sum())
+    return (
+        f"- Of {len(table)} shuffles of one order above 0 behind one block, {count} *lower* the error, the interval over "
+        "molecules wholly below zero: after so few steps errors have a common offset, which an edit may happen to undo. In the "
+        "figure they are as dark as no change."
+    )
 
 
 def gains_table(tables: Tables, reference: str, *, block: int) -> str:
@@ -177,7 +204,7 @@ def spoilt_and_retrained(tables: Tables) -> pd.DataFrame:
     """
     cells = damages(tables)
     cells = cells[cells["block"] < cells["block"].max()] if len(cells) else cells
-    runs = pd.concat([named(tables["runs"], experiment) for experiment in ("table", "substitutes")]).drop_duplicates("run_id")
+    runs = named(tables["runs"], "table", "substitutes", "scalars")
     parts = []
     for whole, rest in WITHOUT:
         lost = sorted(set(whole) - set(rest))

@@ -99,7 +99,11 @@ def _c3(known: Evidence, reference: str) -> Judgement:
         return Judgement(None, _reasons(known, "C3", reference))
     (row,) = rows
     verdict = REPRODUCED if row["high"] < 0 and row["change"] < -MARGIN else NOT_REPRODUCED if row["low"] > -MARGIN else OPEN
-    return Judgement(verdict, f"the change from {orders_name(row['first'])} is {_said(row)}", _seeds(rows))
+    change = change_text(row["change"], row["low"], row["high"])
+    text = (
+        f"from {orders_name(row['first'])} to {orders_name(row['second'])} at {row['mul']} channels the error changes by {change}"
+    )
+    return Judgement(verdict, text, _seeds(rows))
 
 
 def _c4(known: Evidence, reference: str) -> Judgement:
@@ -137,7 +141,7 @@ def _c5(known: Evidence, reference: str) -> Judgement:
         own = [_used_alone(used, row["first"], row["second"]), _used_alone(used, row["second"], row["first"])]
         if all(own):
             orders = listed([f"{orders_name(row[side])} uses l = {found[0]}" for side, found in zip(SIDES, own, strict=True)])
-            text = f"the same error from {orders_name(row['first'])} to {_said(row)}, though {orders}"
+            text = f"the same error from {orders_name(row['first'])} to {_said(row)}, though {orders} (all pairs: {words})"
             return Judgement(REPRODUCED, text, _seeds(rows))
     return Judgement(OPEN, f"no pair has the same error from different orders, and not all errors differ: {words}", _seeds(rows))
 

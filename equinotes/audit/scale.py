@@ -1,5 +1,7 @@
 """At which scale the audit ran: the reduced protocol beside the paper's, what is stored, and what a full run would take."""
 
+from collections.abc import Iterable
+
 from equinotes.analysis.harmonics import selection_rules
 from equinotes.audit import protocol
 from equinotes.audit.report import Tables, markdown_table, rows_of
@@ -21,15 +23,14 @@ def counted_parameters(ls: tuple[int, ...], mul: int) -> int:
 
 def protocol_statement(tables: Tables) -> str:
     """The reduced protocol, why it is as it is, and what it cannot say; numbers from the protocol and from the stored runs."""
-    reduced, paper = RunConfig.from_dict(protocol.REDUCED), RunConfig.preset("paper")
-    steps = [config.epochs * -(-config.num_train // config.batch_size) for config in (reduced, paper)]
+    reduced, paper = [RunConfig.from_dict(protocol.REDUCED)], protocol.full()
     cells = [
-        [field, f"{getattr(reduced, name):,}", f"{getattr(paper, name):,}"]
+        [field, *(_values(getattr(config, name) for config in configs) for configs in (reduced, paper))]
         for field, name in {
             "molecules to fit": "num_train", "molecules watched": "num_val", "molecules tested": "num_test", "epochs": "epochs",
             "molecules in a batch": "batch_size", "learning rate": "lr",
         }.items()
-    ] + [["steps", *(f"{count:,}" for count in steps)]]  # fmt: skip
+    ] + [["steps", *(_values(map(steps, configs)) for configs in (reduced, paper))]]  # fmt: skip
     table = markdown_table(["", "reduced", "paper's"], cells)
     lines = [
         "Everything else is the paper's: networks, channels, bonds, loss, optimiser. Smaller batches and a larger learning rate "
@@ -41,17 +42,30 @@ def protocol_statement(tables: Tables) -> str:
     return "\n\n".join([table, *filter(None, lines)])
 
 
+def steps(config: RunConfig) -> int:
+    """Training steps of a run.
+
+    >>> steps(RunConfig(num_train=100, batch_size=32, epochs=3))
+    12
+    """
+    return config.epochs * -(-config.num_train // config.batch_size)
+
+
+def _values(values: Iterable[float]) -> str:
+    return " or ".join(f"{value:,}" for value in sorted(set(values)))
+
+
 def _time_at_full_scale(tables: Tables) -> str:
     runs = tables["runs"]
-    runs = runs[(runs["experiment"] == "table") & (runs["device"] == "cpu")]
+    runs = runs[(runs["experiment"] == "table") & (runs["device"] == "cpu") & (runs["threads"] == 1)]
     epochs_run = runs[["run_id", "ls", "mul"]].merge(tables["metrics"][["run_id", "molecules_per_s"]], on="run_id")
     if epochs_run.empty:
         return ""
     speeds = epochs_run.groupby(["ls", "mul"])["molecules_per_s"].median()
     days = [
-        PAPER * (30 if mul == 16 else 100) / speeds[ls, mul] / 86400
-        for ls, mul in protocol.PAPER_SETS
-        if (ls, mul) in speeds.index
+        PAPER * config.epochs / speeds[config.ls, config.mul] / 86400
+        for config in protocol.full()
+        if (config.ls, config.mul) in speeds.index
     ]
     return (
         f"Why reduced: at the speed of these runs on one core, one network at the paper's scale takes {min(days):.1f} to "

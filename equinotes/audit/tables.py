@@ -70,7 +70,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
     "ablations": {**NETWORK, "layer": "int", "irrep": "str", "mode": "str", "mae_eV": "float", "delta_mae_eV": "float",
                   "low_eV": "float", "high_eV": "float", "repeat_sd_eV": "float"},
     "structure": {**NETWORK, "layer": "str", "irrep": "str", "measure": "str", "value": "float", "null_mean": "float",
-                  "null_high": "float", "p": "float", "molecules": "int", "movable": "int"},
+                  "null_low": "float", "null_high": "float", "p": "float", "molecules": "int", "movable": "int"},
     "probes": {**NETWORK, "layer": "str", "irrep": "str", "target": "str", "r2": "float", "sd": "float"},
     "similarity": {"ls": "ints", "mul": "int", "irrep": "str", "seed_a": "int", "seed_b": "int", "trained": "bool",
                    "cka": "float"},
@@ -81,7 +81,7 @@ FURTHER = {"runs": ("version_", "str"), "predictions": ("", "float32"), "predict
 """Tables with further columns: how their names begin and their kind (library versions; one column of predictions per run)."""
 
 COMMANDS = {
-    **dict.fromkeys(("runs", "metrics", "predictions"), "equinotes audit run table substitutes factors"),
+    **dict.fromkeys(("runs", "metrics", "predictions"), "equinotes audit run table substitutes factors scalars"),
     "predictions_full": "equinotes audit run full",
     "baselines": "equinotes audit store",
 } | dict.fromkeys(

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 import pandas as pd
 
 from equinotes.audit import protocol
-from equinotes.audit.claims import ARTEFACT, CLAIMS, OPEN, VERDICTS
+from equinotes.audit.claims import ARTEFACT, CLAIMS, NOT_REPRODUCED, OPEN, REPRODUCED, VERDICTS
 from equinotes.audit.evidence import MANY, comparisons, dominance, last_block, orders_structured, orders_used
 from equinotes.audit.report import NOT_RUN, Tables, listed, orders_name, percent
 from equinotes.audit.rules import RULES, Evidence, Judgement
+from equinotes.audit.scale import steps
+from equinotes.config import RunConfig
 
 __all__ = ["comparisons", "dominance", "headline", "orders_structured", "orders_used", "verdicts"]
 
@@ -26,6 +28,14 @@ IN_SHORT = {
     "C6": "that a foundation model shows the same",
 }
 """The claims as a clause each."""
+WORDS = {
+    REPRODUCED: ("is reproduced", "are reproduced"),
+    NOT_REPRODUCED: ("is not reproduced", "are not reproduced"),
+    ARTEFACT: ("does not hold (an artefact of the cut orders by its rule; that the cut is the cause is inferred)",) * 2,
+    OPEN: ("is open at this scale", "are open at this scale"),
+    NOT_RUN: ("was not tested", "were not tested"),
+}
+"""What the headline says of one claim with a verdict, and of several."""
 
 
 def verdicts(tables: Tables, claims: Iterable[str] = NAMES) -> pd.DataFrame:
@@ -62,14 +72,13 @@ def headline(tables: Tables) -> str:
     table, parts = _judged(known, NAMES), []
     for verdict in (*VERDICTS, NOT_RUN):
         if names := table.loc[table["verdict"] == verdict, "claim"].tolist():
-            one = len(names) == 1
-            word = {ARTEFACT: f"an {ARTEFACT}" if one else "artefacts of the cut orders", NOT_RUN: "not tested"}.get(
-                verdict, verdict
-            )
-            verb = ("was" if one else "were") if verdict == NOT_RUN else ("is" if one else "are")
-            parts.append(f"{listed([f'{IN_SHORT[name]} ({name})' for name in names])} {verb} {word}")
-    scale = f"{protocol.REDUCED['num_train']:,} training molecules and {protocol.REDUCED['epochs']} epochs"
-    first = f"Of the paper's claims, rerun with seeds and controls at {scale}: {'; '.join(parts)}."
+            parts.append(f"{listed([f'{IN_SHORT[name]} ({name})' for name in names])} {WORDS[verdict][len(names) > 1]}")
+    own, papers = steps(RunConfig.from_dict(protocol.REDUCED)), [steps(config) for config in protocol.full()]
+    first = (
+        f"Of the paper's claims, rerun with seeds and controls at a small scale ({protocol.REDUCED['num_train']:,} training "
+        f"molecules, {own} steps where the paper has {min(papers):,} to {max(papers):,}, energies less those of the elements): "
+        f"{'; '.join(parts)}."
+    )
     used = known.used
     used = used[(used["ls"].map(tuple) == MANY) & (used["reference"] == "composition") & (used["seeds"] == used["planned"])]
     if used.empty:

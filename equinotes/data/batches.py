@@ -47,8 +47,9 @@ class Batch:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Batch":
         """The batch on another device, its positions in another floating-point type."""
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in ("z", "edge_index", "molecule", "rows")}
-        return replace(self, pos=self.pos.to(device=device, dtype=dtype, non_blocking=True), **moved)
+        ahead = device is not None and torch.device(device).type != "cpu"  # what the CPU reads next must have arrived
+        moved = {name: getattr(self, name).to(device, non_blocking=ahead) for name in ("z", "edge_index", "molecule", "rows")}
+        return replace(self, pos=self.pos.to(device=device, dtype=dtype, non_blocking=ahead), **moved)
 
     def rotated(self, R: Float[Tensor, "3 3"] | Float[np.ndarray, "3 3"]) -> "Batch":
         """The batch with every position turned about the origin, r -> R r in components x, y, z. Edges stay."""

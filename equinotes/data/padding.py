@@ -8,30 +8,35 @@ from equinotes.data.batches import Batch
 from equinotes.data.qm9 import SYMBOLS
 
 ELEMENTS = tuple(SYMBOLS)
+SPACING = 1000.0
+"""Distance of the atoms that are added [Angstrom]: far beyond any cutoff, so that their messages are exactly zero."""
 
 
-def padded(batch: Batch, atoms: int, bonds: int) -> Batch:
-    """The batch with so many atoms and bonds in all; what is added forms one more molecule, the last one.
+def padded(batch: Batch, *, atoms: int, bonds: int, molecules: int) -> Batch:
+    """The batch with so many atoms, bonds and molecules in all: of molecules of QM9, all batches then have the same shapes.
 
-    That molecule is a chain of atoms 1 Angstrom apart in which every element of QM9 occurs, so that no shape depends on the
-    batch. It is bonded to no other molecule: the others' energies stay, and so do gradients of any loss that leaves it out.
+    The molecules that are added come last, with -1 as their rows: a loss is to leave them out. The first is a straight chain in
+    which every element of QM9 occurs and some links may be bonds many times over, the others are empty. Energies of the batch's
+    own molecules stay, and so do gradients of a loss of theirs alone.
     Raises ValueError where the batch does not fit.
     """
     num_atoms, num_bonds = len(batch.z), batch.edge_index.shape[1] // 2
-    more, more_bonds = atoms - num_atoms, bonds - num_bonds
-    if more < len(ELEMENTS) or more_bonds < 0:
-        need = f"{num_atoms + len(ELEMENTS)} atoms and {num_bonds} bonds"
-        raise ValueError(f"the batch needs at least {need} with its padding, got room for {atoms} and {bonds}")
-    z, pos, device = batch.z, batch.pos, batch.z.device
+    more, more_bonds, more_molecules = atoms - num_atoms, bonds - num_bonds, molecules - batch.num_molecules
+    if more < len(ELEMENTS) or more_bonds < 0 or more_molecules < 1:
+        need = f"{num_atoms + len(ELEMENTS)} atoms, {num_bonds} bonds and {batch.num_molecules + 1} molecules"
+        raise ValueError(f"the batch needs at least {need} with its padding, got room for {atoms}, {bonds} and {molecules}")
+    device = batch.z.device
     place = torch.arange(more, device=device)
+    chain = batch.pos.new_zeros(more, 3)
+    chain[:, 0] = SPACING * place
     start = torch.arange(more_bonds, device=device) % (more - 1) + num_atoms
-    forward, backward = batch.edge_index.split(num_bonds, dim=1)
     link = torch.stack([start, start + 1])
+    forward, backward = batch.edge_index[:, :num_bonds], batch.edge_index[:, num_bonds:]
     return replace(
         batch,
-        pos=torch.cat([pos, place.to(pos)[:, None] * pos.new_tensor([1.0, 0.0, 0.0])]),
-        z=torch.cat([z, torch.tensor(ELEMENTS, device=device)[place % len(ELEMENTS)]]),
+        pos=torch.cat([batch.pos, chain]),
+        z=torch.cat([batch.z, torch.tensor(ELEMENTS, device=device)[place % len(ELEMENTS)]]),
         edge_index=torch.cat([forward, link, backward, link.flip(0)], dim=1),
         molecule=torch.cat([batch.molecule, batch.molecule.new_full((more,), batch.num_molecules)]),
-        rows=torch.cat([batch.rows, batch.rows.new_tensor([-1])]),
+        rows=torch.cat([batch.rows, batch.rows.new_full((more_molecules,), -1)]),
     )

@@ -1,12 +1,10 @@
-"""Pictures of the controls: what symmetry makes small, what linear probes read."""
-
-from typing import Any
+"""Picture of a control: what symmetry makes small."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from equinotes.figures.style import GREY, NEGATIVE, POSITIVE, new_axes, order_colour, order_marker
+from equinotes.figures.style import GREY, NEGATIVE, POSITIVE, new_axes
 
 KIND_COLOURS = (NEGATIVE, POSITIVE, "#3f9b4f", GREY)
 """Kinds of sites: none of them is the colour of an order."""
@@ -38,23 +36,4 @@ def plot_site_harmonics(table: pd.DataFrame, ax: Axes | None = None, *, ideal: p
     ax.grid(False, axis="x")
     ax.set(xlabel="order l", ylabel=r"length of the mean of $Y_l$ (1: one bond)", ylim=(-0.04, 1.05))
     ax.legend(title="bonds of the atom", loc="upper left", bbox_to_anchor=(1, 1))
-    return ax
-
-
-def plot_probes(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """R^2 of probes for each target: dots with the spread over folds, a sign for each set of features.
-
-    Reads `features`, `target`, `r2`, `sd`.
-    """
-    ax = new_axes(ax)
-    targets, sets = list(dict.fromkeys(table["target"])), list(dict.fromkeys(table["features"]))
-    for k, name in enumerate(sets):
-        rows = table[table["features"] == name]
-        places = np.array([targets.index(target) for target in rows["target"]]) + (k - (len(sets) - 1) / 2) * 0.12
-        look: dict[str, Any] = {"color": order_colour(k), "marker": order_marker(k), "markersize": 7, "capsize": 2}
-        ax.errorbar(places, rows["r2"], yerr=rows["sd"], linestyle="", label=name, **look)
-    ax.axhline(0, color=GREY, linestyle="--", linewidth=1.2)
-    ax.set(xticks=range(len(targets)), xticklabels=targets, ylabel=r"$R^2$ on molecules left out")
-    ax.grid(False, axis="x")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax

@@ -77,7 +77,7 @@ def plot_overlap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_complexity(table: pd.DataFrame, *, width: float = 3.4, height: float = 3.4) -> Figure:
     """How strongly features follow a score, for each irrep, beside what permutations within one formula give.
 
-    One panel per measure. Reads `measure`, `irrep`, `value`, `null_mean`, `null_high` and, for several networks, `name`.
+    One panel per measure. Reads `measure`, `irrep`, `value`, `null_low`, `null_high` and, for several networks, `name`.
     """
     measures, irreps = list(dict.fromkeys(table["measure"])), rising(table["irrep"])
     names = list(dict.fromkeys(table["name"])) if "name" in table else [""]
@@ -87,7 +87,7 @@ def plot_complexity(table: pd.DataFrame, *, width: float = 3.4, height: float = 
         for k, name in enumerate(names):
             rows = table[(table["measure"] == measure) & ((table["name"] == name) if name else True)]
             places = np.array([irreps.index(irrep) for irrep in rows["irrep"]]) + (k - (len(names) - 1) / 2) * 0.26
-            ax.vlines(places, 2 * rows["null_mean"] - rows["null_high"], rows["null_high"], color=GREY, linewidth=5, alpha=0.5)
+            ax.vlines(places, rows["null_low"], rows["null_high"], color=GREY, linewidth=5, alpha=0.5)
             look: dict[str, Any] = {"marker": order_marker(k), "s": 55, "zorder": 3}
             ax.scatter(places, rows["value"], color=[order_colour(irrep) for irrep in rows["irrep"]], **look)
             ax.scatter([], [], color=GREY, label=name or None, **look)

@@ -24,13 +24,12 @@ class Measure(NamedTuple):
     title: str
     norm: Normalize
     label: str
-    reverse: bool = False
 
 
 MEASURES = {
     "gradient": Measure("gradient flow", Normalize(0, 1), "share of the block's flow"),
     "damage": Measure("damage when shuffled", LogNorm(0.01, 3, clip=True), "share of the MAE"),
-    "structure": Measure("structured", LogNorm(0.005, 1, clip=True), "p (bright: small)", reverse=True),
+    "structure": Measure("structured", Normalize(0, 0.6, clip=True), "correlation above the null"),
     "probe": Measure("gain by training", Normalize(0, 0.5, clip=True), "probe's $R^2$ less untrained"),
 }
 """What the glance shows of each order, block and seed."""
@@ -73,8 +72,9 @@ def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[s
     for ax, column, measure in zip(axes[-1, 1:], axes.T[1:], measures, strict=True):
         ax.set_xlabel("block", fontsize=9)
         known = MEASURES[measure]
-        cmap = SEQUENTIAL.reversed() if known.reverse else SEQUENTIAL
-        bar = fig.colorbar(plt.cm.ScalarMappable(known.norm, cmap), ax=list(column), location="bottom", aspect=12, shrink=0.8)
+        bar = fig.colorbar(
+            plt.cm.ScalarMappable(known.norm, SEQUENTIAL), ax=list(column), location="bottom", aspect=12, shrink=0.8
+        )
         bar.set_label(known.label, fontsize=9)
         bar.ax.tick_params(labelsize=8)
     return fig
@@ -104,8 +104,7 @@ def _draw_cells(ax: Axes, part: pd.DataFrame, orders: list[int], references: lis
         grid[y, x] = row.value
         if row.mark:
             dots.append((x, y))
-    cmap = SEQUENTIAL.reversed() if measure.reverse else SEQUENTIAL
-    ax.imshow(grid, cmap=cmap, norm=measure.norm, aspect="auto", interpolation="none")
+    ax.imshow(grid, cmap=SEQUENTIAL, norm=measure.norm, aspect="auto", interpolation="none")
     if dots:
         x, y = np.transpose(dots)
         ax.scatter(x, y, s=4, color="white", edgecolors="black", linewidths=0.4, zorder=3)

@@ -108,13 +108,13 @@ def plot_scores(table: pd.DataFrame, pairs: Mapping[str, tuple[str, str]], *, si
 
 
 def plot_readings(reported: pd.DataFrame, baselines: pd.DataFrame, *, width: float = 9.5, height: float = 4.6) -> Figure:
-    """Reported errors read as mean absolute errors and as mean squared ones, each beside the linear baselines' own.
+    """Reported errors read as MAE, as RMSE and as MSE, each beside the linear baselines' own.
 
-    Reads `orders`, `epochs` ("30", "100" or "not printed"), `error`; and `baseline`, `mae_eV`, `mse_eV2`.
+    Reads `orders`, `epochs` ("30", "100" or "not printed"), `error`; and `baseline`, `mae_eV`, `rmse_eV`, `mse_eV2`.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(width, height), sharey=True, layout="constrained")
+    fig, axes = plt.subplots(1, 3, figsize=(width, height), sharey=True, layout="constrained")
     places = {orders: k for k, orders in enumerate(dict.fromkeys(reported["orders"]))}
-    readings = (("mae_eV", "read as MAE [eV]"), ("mse_eV2", "read as MSE [eV²]"))
+    readings = (("mae_eV", "read as MAE [eV]"), ("rmse_eV", "read as RMSE [eV]"), ("mse_eV2", "read as MSE [eV²]"))
     markers = dict(zip(dict.fromkeys(reported["epochs"]), ("s", "o", "^"), strict=False))
     for ax, (column, title) in zip(axes, readings, strict=True):
         for k, (epochs, rows) in enumerate(reported.groupby("epochs", sort=False)):

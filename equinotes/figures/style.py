@@ -109,11 +109,6 @@ def rising(irreps: Iterable[Hashable]) -> list[Any]:
     return sorted(dict.fromkeys(irreps), key=lambda irrep: (order_of(irrep) is None, order_of(irrep) or 0))
 
 
-def order_palette(irreps: Iterable[Hashable]) -> dict[Hashable, str]:
-    """Colours by name, for seaborn's `palette`."""
-    return {irrep: order_colour(irrep) for irrep in irreps}
-
-
 def new_axes(ax: Axes | None, *, width: float = 6.4, height: float = 4.0) -> Axes:
     """The axes given, or those of a new figure [inches]."""
     return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax

@@ -23,7 +23,7 @@ from equinotes.model.geometry import Geometry, geometry
 from equinotes.model.paths import paths
 
 TILE_BYTES = 4 * 2**20
-"""Weights are made for so many bonds at a time that those of one product take about as much memory: it stays in the cache."""
+"""A CPU makes weights for so many bonds at a time that those of one product take about as much memory: it stays in the cache."""
 Tile = tuple[slice, slice]
 """Some bonds, and their edges."""
 
@@ -89,6 +89,8 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # once_differentiable would not stop torch.autograd.grad
+            raise NotImplementedError("no second derivatives here (create_graph=True): use build_network(config, 'e3nn')")
         x, hidden, *banks = ctx.saved_tensors
         edges, products = ctx.edges, ctx.products
         grad_out = grads[0].contiguous()
@@ -126,9 +128,9 @@ def _mul_out(x: Tensor, product: Product, bank: Tensor) -> int:
 
 
 def _tiles(bonds: int, banks: Sequence[Tensor]) -> list[Tile]:
-    """Tiles of one batch are about equally large, and where there are several every core gets as many."""
-    most = max(1, TILE_BYTES // max(bank.shape[1] * bank.element_size() for bank in banks))
-    number = max(1, math.ceil(bonds / most))
+    """Tiles of one batch are about equally large, and where there are several every core gets as many; one tile off the CPU."""
+    most = TILE_BYTES // max(bank.shape[1] * bank.element_size() for bank in banks) if banks[0].device.type == "cpu" else bonds
+    number = max(1, math.ceil(bonds / max(1, most)))
     cores = min(number, num_cores())
     size = max(1, math.ceil(bonds / (math.ceil(number / cores) * cores)))
     return [(slice(start, start + size), slice(2 * start, 2 * (start + size))) for start in range(0, bonds, size)]
@@ -169,12 +171,17 @@ class FirstConvolution(nn.Module):
     The weights meet the few elements of the batch before they meet its many bonds.
     """
 
+    order: Tensor
+    """Place among the orders of each component."""
+
     def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
         super().__init__()
         (_, self.mul_in), (self.ls_out, self.mul_out) = _orders(irreps_in), _orders(irreps_out)
         self.weight_shape = (hidden, len(self.ls_out), self.mul_in, self.mul_out)
         self.radial = FullyConnectedNet([num_basis, hidden, math.prod(self.weight_shape[1:])], silu)
         self.scale = 1 / (degree_norm * (hidden * self.mul_in) ** 0.5)
+        order = torch.tensor([k for k, l in enumerate(self.ls_out) for _ in range(2 * l + 1)])
+        self.register_buffer("order", order, persistent=False)
 
     def forward(
         self, x: Float[Tensor, "atoms 1 mul"], edges: Geometry, only_scalars: bool = False
@@ -185,7 +192,7 @@ class FirstConvolution(nn.Module):
         weight = self.radial.layer1.weight.view(self.weight_shape)[:, : len(ls)]
         by_element = torch.einsum("zu,kluv->kzlv", x[edges.example, 0], weight).flatten(1)
         scalars = edges.is_element @ (hidden @ by_element).view(len(hidden), len(edges.example), len(ls) * self.mul_out)
-        order = torch.tensor([k for k, l in enumerate(ls) for _ in range(2 * l + 1)], device=x.device)
+        order = self.order[: sum(2 * l + 1 for l in ls)]
         messages = scalars.view(-1, len(ls), self.mul_out).index_select(1, order) * edges.sh[:, : len(order), None]
         return messages.new_zeros(len(x), *messages.shape[1:]).index_add(0, edges.target, messages)
 

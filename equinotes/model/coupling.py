@@ -21,9 +21,10 @@ from itertools import accumulate
 
 import torch
 from e3nn import o3
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from equinotes.model.constants import moved
 from equinotes.model.frames import POLE, frames
 from equinotes.model.paths import Path, clebsch_gordan, path_norm, paths
 
@@ -82,7 +83,7 @@ class ByPath:
 
     def lift(self, vectors: Float[Tensor, "edges 3"], sh: Float[Tensor, "edges m"]) -> Float[Tensor, "edges lifted m"]:
         """M_p of all paths; rows are (l3; m3, path)."""
-        lift = sh @ self._constant.to(sh)
+        lift = sh @ moved(self._constant, sh.device, sh.dtype)
         return lift.view(len(sh), -1, sh.shape[1])
 
     @cached_property
@@ -98,7 +99,7 @@ class ByPath:
 
     def banks(self, weight: Float[Tensor, "hidden paths u v"]) -> list[Float[Tensor, "hidden weights"]]:
         """The weights that each product takes, [hidden, (path, u, v)]."""
-        chosen = weight.flatten(2).index_select(1, self.places.to(weight.device)).flatten(1)
+        chosen = weight.flatten(2).index_select(1, moved(self.places, weight.device)).flatten(1)
         size = weight.shape[2:].numel()
         return list(chosen.split([len(some) * size for some in self.paths_to.values()], dim=1))
 
@@ -129,9 +130,14 @@ class ByFrame:
         for l, rotation in zip(self.ls, frames(vectors[::2], self.ls), strict=True):
             lift[::2, where[l], where[l]] = rotation.transpose(1, 2)
             lift[1::2, where[l], where[l]] = (-1) ** l * rotation.transpose(1, 2)
+        return lift.index_select(1, moved(self._order, sh.device))
+
+    @cached_property
+    def _order(self) -> Int[Tensor, " lifted"]:
+        """Components in the order of the lifted rows."""
+        where = components(self.ls)
         signed = [(l, sign * m) for m in range(self.ls[-1] + 1) for sign in ((-1, 1) if m else (0,)) for l in self.ls if l >= m]
-        order = torch.tensor([where[l].start + l + m for l, m in signed], device=sh.device)
-        return lift.index_select(1, order)
+        return torch.tensor([where[l].start + l + m for l, m in signed])
 
     @cached_property
     def _mixes(self) -> dict[int, Float[Tensor, "pairs paths"]]:
@@ -155,7 +161,8 @@ class ByFrame:
         by_m: dict[int, list[Tensor]] = {m: [] for m in self.ms}
         sizes = [mix.shape[1] for mix in self._mixes.values()]
         for (l1, mix), part in zip(self._mixes.items(), weight.split(sizes, dim=1), strict=True):
-            mixed = torch.matmul(mix.to(weight), part.flatten(2)).unflatten(2, weight.shape[2:])
+            mix = moved(mix, weight.device, weight.dtype)
+            mixed = torch.matmul(mix, part.flatten(2)).unflatten(2, weight.shape[2:])
             ms = [m for m in self.ms if m <= l1]
             for m, some in zip(ms, mixed.split([sum(l3 >= m for l3 in self.ls_out) for m in ms], dim=1), strict=True):
                 by_m[m].append(some.transpose(1, 2).flatten(1))

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equinotes.model.basis import harmonics
+from equinotes.model.constants import moved
 
 POLE = (0.0, 1.0, 0.0)
 """e3nn's polar axis is y: there, of all harmonics of order l, only the middle one (m = 0) is not zero."""
@@ -22,7 +23,7 @@ def frames(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...]) -> list[Float
     alpha, beta = torch.atan2(x, z), torch.atan2(torch.hypot(x, z), y)
     found = []
     for l in ls:
-        quarter = _y_to_x(l).to(x)
+        quarter = moved(_y_to_x(l), x.device, x.dtype)
         about_x = quarter @ turned_about_y(quarter.T, beta)  # a turn about y between a quarter turn and its undoing
         found.append(turned_about_y(about_x, alpha).to(vectors.dtype))
     return found

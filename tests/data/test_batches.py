@@ -72,6 +72,22 @@ def test_rotation_turns_positions_and_nothing_else(qm9):
     assert_same(batch.rotated(quarter.numpy()), turned)
 
 
+@pytest.mark.parametrize(("device", "ahead"), [(None, False), ("cpu", False), (torch.device("cpu"), False), ("meta", True)])
+def test_only_copies_away_from_the_cpu_may_still_be_under_way(qm9, device, ahead):
+    seen = []
+
+    class Watched(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            if function is torch.Tensor.to:
+                seen.append(kwargs["non_blocking"])
+            return function(*args, **(kwargs or {}))
+
+    batch = qm9.batch(ROWS)
+    with Watched():
+        batch.to(device)
+    assert seen == 5 * [ahead]
+
+
 @pytest.mark.parametrize(
     ("rows", "error", "says"),
     [

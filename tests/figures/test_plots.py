@@ -68,7 +68,7 @@ def overlaps():
 
 def correlations():
     rows = [("distance", irrep, "trained", 0.5, 0.1, 0.2) for irrep in ("0e", "1o")]
-    return table("measure irrep name value null_mean null_high", rows)
+    return table("measure irrep name value null_low null_high", rows)
 
 
 def sites():
@@ -116,7 +116,6 @@ FIGURES = {
     "overlap": lambda: manifold.plot_overlap(overlaps()),
     "complexity": lambda: manifold.plot_complexity(correlations()),
     "sites": lambda: controls.plot_site_harmonics(sites(), ideal=table("bonds l length", [(4, 0, 1.0), (4, 1, 0.0)])),
-    "probes": lambda: controls.plot_probes(table("features target r2 sd", [("l = 1", "gap", 0.5, 0.1)])),
     "step ratios": lambda: benchmarks.plot_step_ratios(steps()),
     "cost by lmax": lambda: benchmarks.plot_cost_by_lmax(steps()),
     "cost by size": lambda: benchmarks.plot_cost_by_size(sizes(), "batch_size"),

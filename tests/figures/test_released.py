@@ -32,11 +32,11 @@ def test_panels_are_framed_by_what_they_hold_and_say_so():
 
 def test_errors_stand_beside_the_baselines_of_the_same_reading():
     reported = pd.DataFrame({"orders": ["0,1", "0,1", "0,2"], "epochs": ["30", "100", "30"], "error": [1.0, 0.2, 0.5]})
-    baselines = pd.DataFrame({"baseline": ["composition"], "mae_eV": [0.9], "mse_eV2": [1.2]})
-    left, right = draw.plot_readings(reported, baselines).axes
-    assert [left.lines[0].get_ydata()[0], right.lines[0].get_ydata()[0]] == [0.9, 1.2]
-    assert sum(len(dots.get_offsets()) for dots in left.collections) == len(reported)
-    assert {text.get_text() for text in left.get_legend().get_texts()} == {"30", "100"}
+    baselines = pd.DataFrame({"baseline": ["composition"], "mae_eV": [0.9], "rmse_eV": [1.1], "mse_eV2": [1.2]})
+    axes = draw.plot_readings(reported, baselines).axes
+    assert [ax.lines[0].get_ydata()[0] for ax in axes] == [0.9, 1.1, 1.2]
+    assert sum(len(dots.get_offsets()) for dots in axes[0].collections) == len(reported)
+    assert {text.get_text() for text in axes[0].get_legend().get_texts()} == {"30", "100"}
 
 
 def test_atoms_scores_and_sums_are_all_drawn():

@@ -1,8 +1,12 @@
 """The fast network against plain e3nn: the same parameters, the same numbers, the same training."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from equinotes import RunConfig, build_network
 from equinotes.model import coupling
@@ -86,6 +90,46 @@ def test_the_way_with_less_work_is_taken():
     assert (type(few), type(many)) == (coupling.ByPath, coupling.ByFrame)
 
 
+def test_training_goes_on_where_inference_mode_made_the_constants(qm9, float64, only_way):
+    net, _ = twins(ls=(0, 1, 2))
+    batch = molecules(qm9, net.config, float64)
+    with torch.inference_mode():
+        expected = net.normalised(batch)
+    assert torch.equal(net.normalised(batch), expected)
+    assert gradients(net, batch, expected.clone() + 1)["readout"].any()
+
+
+class Copies(TorchDispatchMode):
+    """Notes what takes a tensor of the CPU, or makes one there."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if any(isinstance(value, torch.Tensor) and value.device.type == "cpu" for value in tree_leaves((args, kwargs, out))):
+            self.seen.append(function)
+        return out
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, only_way, gate):
+    """What a CUDA graph asks of a step; here on torch's device without memory."""
+    net, _ = twins(ls=(0, 1, 2), gate=gate)
+    batch = molecules(qm9, net.config, torch.float32)
+    geometry = {name: tensor.to("meta") for name, tensor in vars(net.layers.edges(batch)).items()}
+    edges = replace(net.layers.edges(batch), **geometry)
+    net.layers.edges = lambda batch: edges
+    net, batch, target = net.to("meta"), batch.to("meta"), torch.zeros(batch.num_molecules, device="meta")
+    seen = []
+    for _ in range(2):
+        with Copies() as copies:
+            gradients(net, batch, target)
+        seen.append(copies.seen)
+    assert seen[0] and not seen[1]
+
+
 def test_the_size_of_tiles_changes_nothing(qm9, float64, monkeypatch):
     fast, e3nn = twins(ls=(0, 1, 2, 3))
     monkeypatch.setattr("equinotes.model.convolution.TILE_BYTES", 100_000)
@@ -111,6 +155,14 @@ def test_steps_of_adamw_lead_to_the_same_weights(qm9, float64, gate):
     before = build_network(fast.config).state_dict()
     for (name, ours), theirs in zip(fast.named_parameters(), e3nn.parameters(), strict=True):
         assert relative(ours - before[name], theirs - before[name]) < 1e-6, name
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_second_derivatives_are_refused_rather_than_wrong(qm9, power):
+    net = build_network(RunConfig(mul=4, ls=(0, 1)))
+    loss = net.normalised(molecules(qm9, net.config, torch.float32)).pow(power).sum()
+    with pytest.raises(NotImplementedError, match="no second derivatives"):
+        torch.autograd.grad(loss, list(net.parameters()), create_graph=True, allow_unused=True)
 
 
 @pytest.mark.parametrize("gate", [False, True])

@@ -31,7 +31,9 @@ IN_SHORT = {
 WORDS = {
     REPRODUCED: ("is reproduced", "are reproduced"),
     NOT_REPRODUCED: ("is not reproduced", "are not reproduced"),
-    ARTEFACT: ("does not hold (an artefact of the cut orders by its rule; that the cut is the cause is inferred)",) * 2,
+    ARTEFACT: tuple(
+        f"{verb} not hold (an {ARTEFACT} by its rule; that the cut is the cause is inferred)" for verb in ("does", "do")
+    ),
     OPEN: ("is open at this scale", "are open at this scale"),
     NOT_RUN: ("was not tested", "were not tested"),
 }

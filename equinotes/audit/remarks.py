@@ -94,7 +94,8 @@ def _names(pairs: list[Pair]) -> str:
 def _c1(tables: Tables) -> list[str]:
     added = _of("C1")
     below = [pair for pair in added if _paired(tables, pair).high < 0]
-    clear = {pair: change for pair in added if (change := _unpaired(tables, pair)).high < -MARGIN}
+    free = [(pair, _unpaired(tables, pair)) for pair in added]
+    clear = [f"{set_name(pair.second, pair.mul)} ({_text(change)})" for pair, change in free if change.high < -MARGIN]
     centred = [centred_change(tables, pair) for pair in added]
     wide = [pair for pair in added if pair.mul == 16]
     error = {pair.second: float(np.mean([*errors_of(tables, pair.second, 16, REFERENCE).values()])) for pair in wide}
@@ -104,10 +105,8 @@ def _c1(tables: Tables) -> list[str]:
         f"{len(below)} of the {len(added)} intervals lie wholly below zero{_names(below)}. They are not corrected for their "
         f"number: where nothing differs, at least one of {len(added)} independent intervals misses zero with probability "
         f"{1 - LEVEL ** len(added):.0%}.",
-        f"Pairing leaves out seeds that only one set has. With all seeds, unpaired (Welch, on logarithms), {len(clear)} lie "
-        f"wholly below {percent(-MARGIN)}"
-        + "".join(f"; {set_name(pair.second, pair.mul)}: {_text(change)}" for pair, change in clear.items())
-        + ".",
+        "Pairing leaves out seeds that only one set has. With all seeds, unpaired (Welch, on logarithms), wholly below "
+        f"{percent(-MARGIN)} lie: {listed(clear)}.",
         f"Orders come with parameters: {set_name(FEW, 16)} has {counted_parameters(FEW, 16):,}, the sets beside it {sizes[0]:,} "
         f"to {sizes[-1]:,}. With more channels instead, {set_name(FEW, 32)} has {counted_parameters(FEW, 32):,} and an error of "
         f"{of_few:.3f} eV; the lowest of those beside it is {error[best]:.3f} eV ({set_name(best, 16)}).",

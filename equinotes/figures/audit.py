@@ -147,7 +147,7 @@ def plot_relative_changes(
             ax.plot(100 * row["change"], place, marker, color=colour, markersize=7, **face)
         ax.plot([], [], marker, color=colour, markersize=7, linestyle="-", label=REFERENCE_TITLES.get(reference, reference))
     changes, ends = (np.abs(table[columns].to_numpy(dtype=float)) for columns in (["change"], ["low", "high"]))
-    widest = 2 * max(np.nanmax(changes, initial=0.0), equivalent)  # intervals over two seeds may reach far beyond
+    widest = 3 * max(np.nanmax(changes, initial=0.0), equivalent)  # intervals over two seeds may reach far beyond
     reach = 105 * min(widest, max(np.nanmax(ends, initial=0.0), 1.1 * equivalent))
     ax.set(yticks=range(len(names)), yticklabels=names, xlim=(-reach, reach), ylim=(len(names) - 0.5, -0.5))
     ax.set_xlabel(f"{xlabel} [%], 95 % interval")

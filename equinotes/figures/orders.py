@@ -29,8 +29,8 @@ class Measure(NamedTuple):
 MEASURES = {
     "gradient": Measure("gradient flow", Normalize(0, 1), "share of the block's flow"),
     "damage": Measure("damage when shuffled", LogNorm(0.01, 3, clip=True), "share of the MAE"),
-    "structure": Measure("structured", Normalize(0, 0.6, clip=True), "correlation above the null"),
-    "probe": Measure("gain by training", Normalize(0, 0.5, clip=True), "probe's $R^2$ less untrained"),
+    "structure": Measure("structured", Normalize(0, 0.6, clip=True), "above the null"),
+    "probe": Measure("gain by training", Normalize(0, 0.5, clip=True), "$R^2$ less untrained"),
 }
 """What the glance shows of each order, block and seed."""
 
@@ -50,7 +50,7 @@ def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[s
     sets, references = list(dict.fromkeys(used["set"])), list(dict.fromkeys(used["reference"]))
     orders = {name: sorted(used[used["set"] == name]["l"].unique()) for name in sets}
     heights = [len(orders[name]) + 0.4 for name in sets]
-    size = (8.0, 0.14 * len(references) * sum(heights) + 2.3)
+    size = (8.0, 0.14 * max(2, len(references)) * sum(heights) + 2.3)
     ratios = [0.5, *[1.0] * len(measures)]
     fig, axes = plt.subplots(
         len(sets), len(ratios), figsize=size, squeeze=False, height_ratios=heights, width_ratios=ratios,

@@ -186,8 +186,10 @@ def pictures(tables: Tables, reference: str, seed: int) -> pd.DataFrame:
 
     Raises ValueError for a seed whose networks were not drawn.
     """
-    table = examined(tables, "pictures")
-    table = table[(table["reference"] == reference) & (table["set"] == orders_name(SETS[0]))]
+    runs = tables["runs"].drop_duplicates("run_id")
+    chosen = runs[(runs["reference"] == reference) & (runs["ls"] == SETS[0]) & (runs["mul"] == MUL)]
+    table = tables["pictures"]
+    table = table[table["run_id"].isin(chosen["run_id"])]
     seeds = sorted(table["seed"].unique())
     if seeds and seed not in seeds:
         raise ValueError(f"no pictures of seed {seed}, only of {listed([str(one) for one in seeds])}")

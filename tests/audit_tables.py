@@ -81,7 +81,8 @@ def _baselines() -> pd.DataFrame:
 
 def _diagnostics(configs: list[RunConfig], rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     tables: dict[str, list[dict]] = {
-        name: [] for name in ("gradients", "norms", "ablations", "structure", "probes", "ranks", "similarity", "weights")
+        name: []
+        for name in ("gradients", "norms", "ablations", "structure", "probes", "pictures", "ranks", "similarity", "weights")
     }
     for config in configs:
         for trained in (True, False):
@@ -110,6 +111,10 @@ def _of_network(config: RunConfig, trained: bool, rng: np.random.Generator) -> d
             flow = {"feature_norm": 1.0, "gradient_norm": share, "flow": share, "zero_fraction": float(not share), "share": share}
             rows["gradients"].append(place | {"irrep": irrep} | flow)
             rows["norms"].append(place | {"irrep": irrep, "mean_square": 1.0, "share": 1 / len(config.ls)})
+            if block == config.num_blocks - 1 and config.seed < 2:
+                drawn = {"qm9_index": range(1, 21), "score": rng.uniform(5, 30, 20), "phate1": rng.normal(size=20)}
+                molecules = pd.DataFrame(drawn).assign(phate2=rng.normal(size=20))
+                rows["pictures"] += [place | {"irrep": irrep, **molecule} for molecule in molecules.to_dict("records")]
             rows["ranks"].append(place | {"irrep": irrep, "effective_rank": rng.uniform(2, 12)})
             for measure in MEASURES:
                 value = {
@@ -154,6 +159,7 @@ COLUMNS = {
         "movable",
     ],
     "probes": [*ABOUT, "layer", "irrep", "target", "r2", "sd"],
+    "pictures": [*ABOUT, "layer", "irrep", "qm9_index", "score", "phate1", "phate2"],
     "ranks": [*ABOUT, "layer", "irrep", "effective_rank"],
     "similarity": ["ls", "mul", "irrep", "seed_a", "seed_b", "trained", "cka"],
     "weights": [*ABOUT, "block", "l3", "weights", "dead", "dead_share"],

@@ -200,3 +200,13 @@ def test_controls_stand_hollow_beside_the_orders_colours(stored):
     faces = [tuple(found.get_facecolor()[0]) if len(found.get_facecolor()) else None for found in marks]
     assert faces[::2] == [to_rgba(colour) for colour in ORDER_COLOURS] and faces[1::2] == [None] * 7
     plt.close(figure)
+
+
+def test_pictures_show_the_same_molecules_untrained_and_trained(stored):
+    tables = report.open_tables(stored)
+    table = orders.pictures(tables, "composition", 1)
+    assert list(dict.fromkeys(table["network"])) == ["untrained", "trained"]
+    assert table.groupby(["network", "irrep"])["molecule"].apply(list).map(sorted).map(tuple).nunique() == 1
+    assert table.groupby("molecule")["qm9_index"].nunique().eq(1).all()
+    with pytest.raises(ValueError, match="no pictures of seed 7, only of 0 and 1"):
+        orders.pictures(tables, "composition", 7)

@@ -27,7 +27,7 @@ from equinotes.runs import Run
 
 WORK = Path("runs", "diagnostics")
 """Where results of single networks are kept until they are gathered; like runs, nothing to commit."""
-SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes")
+SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes", "pictures")
 """Tables that a network yields on its own; `similarity` takes pairs of them."""
 SPECTRA = "spectra.npz"
 VERSION = 2

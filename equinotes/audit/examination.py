@@ -12,12 +12,13 @@ from jaxtyping import Float, Int, Shaped
 from equinotes.analysis.ablation import MODES, Edit, inference_ablation
 from equinotes.analysis.complexity import complexity_structure, describe, movable, nsps
 from equinotes.analysis.gradients import dead_weights, gradient_shares
+from equinotes.analysis.manifold import phate_by_irrep
 from equinotes.analysis.probes import probe_table
 from equinotes.analysis.representation import effective_rank, norm_shares
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.data.splits import draw_split
-from equinotes.embedding import embed, feature_gradients, untrained, weight_gradients
+from equinotes.embedding import LayerArray, embed, feature_gradients, untrained, weight_gradients
 from equinotes.irreps import invariants, split_irreps
 from equinotes.model.network import Network
 from equinotes.runs import Run
@@ -27,6 +28,8 @@ MOLECULES = 1000
 """Test molecules for structure, probes and similarity."""
 FEW = 256
 """Test molecules for gradients, norms, ranks and ablations: one batch."""
+PICTURED, PICTURED_SEEDS = 500, (0, 1)
+"""Test molecules in pictures, and the seeds whose networks are drawn."""
 FEWEST = 32
 """Test molecules that show which weights have no gradient."""
 MANY_ORDERS = 8
@@ -53,8 +56,8 @@ class Sample(NamedTuple):
 def examine(config: RunConfig, runs_dir: Path | str, *, trained: bool, full: bool) -> tuple[Tables, Spectra]:
     """Tables of one network by name, and the power spectra of its last block where it is examined in full.
 
-    Without `full`: `gradients`, `norms`, `ranks` and `weights`. With it also `structure` and `probes`, and `ablations` where the
-    network is trained.
+    Without `full`: `gradients`, `norms`, `ranks` and `weights`. With it also `structure` and `probes`, `pictures` for some seeds,
+    and `ablations` where the network is trained.
     """
     net = Run(Path(runs_dir) / config.run_id).network() if trained else untrained(config)
     known = sample(config.num_train, config.num_val, config.num_test, config.split_seed)
@@ -68,8 +71,11 @@ def examine(config: RunConfig, runs_dir: Path | str, *, trained: bool, full: boo
     }
     if not full:
         return tables, {}
-    spectra = {layer.name: invariants(layer.x, layer.irreps) for layer in embed(net, known.rows)[1:]}  # not the embedding
+    blocks = embed(net, known.rows)[1:]
+    spectra = {block.name: invariants(block.x, block.irreps) for block in blocks}
     tables |= {"structure": _structure(spectra, known), "probes": _probes(spectra, known)}
+    if config.seed in PICTURED_SEEDS:
+        tables["pictures"] = pictures(blocks[-2], known)
     if trained:
         tables["ablations"] = ablations(net, known.rows[:FEW])
     return tables, list(spectra.values())[-1]
@@ -92,6 +98,13 @@ def sample(num_train: int, num_val: int, num_test: int, split_seed: int) -> Samp
         counts=counts[:, counts.any(axis=0)],
         targets={name: np.asarray(qm9.targets[column][rows]) for name, column in TARGETS.items()},
     )
+
+
+def pictures(layer: LayerArray, known: Sample) -> pd.DataFrame:
+    """PHATE of the power spectra behind one block, for each irrep and jointly: `qm9_index`, `score`, `phate1`, `phate2`."""
+    found = phate_by_irrep(layer.x[:PICTURED], layer.irreps, kind="power")
+    chosen = found.pop("molecule").to_numpy()
+    return found.assign(layer=layer.name, qm9_index=load_qm9().index[known.rows[chosen]], score=known.score[chosen])
 
 
 @torch.no_grad()

@@ -181,6 +181,23 @@ def better_when_shuffled(tables: Tables) -> str:
     )
 
 
+def pictures(tables: Tables, reference: str, seed: int) -> pd.DataFrame:
+    """Pictures of the largest set of one seed, untrained and trained, as `plot_phate` reads them, with each molecule's `score`.
+
+    Raises ValueError for a seed whose networks were not drawn.
+    """
+    runs = tables["runs"].drop_duplicates("run_id")
+    chosen = runs[(runs["reference"] == reference) & (runs["ls"] == SETS[0]) & (runs["mul"] == MUL)]
+    table = tables["pictures"]
+    table = table[table["run_id"].isin(chosen["run_id"])]
+    seeds = sorted(table["seed"].unique())
+    if seeds and seed not in seeds:
+        raise ValueError(f"no pictures of seed {seed}, only of {listed([str(one) for one in seeds])}")
+    table = table[table["seed"] == seed].sort_values("trained", kind="stable")
+    names = table["trained"].map({True: "trained", False: "untrained"})
+    return table.assign(molecule=pd.factorize(table["qm9_index"])[0], network=names)
+
+
 def gains_table(tables: Tables, reference: str, *, block: int) -> str:
     """R² of the probes of the largest set and in brackets what training gained, by target and order, means over the seeds."""
     table = examined(tables, "probes")

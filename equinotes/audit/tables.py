@@ -72,6 +72,8 @@ SCHEMAS: dict[str, dict[str, str]] = {
     "structure": {**NETWORK, "layer": "str", "irrep": "str", "measure": "str", "value": "float", "null_mean": "float",
                   "null_low": "float", "null_high": "float", "p": "float", "molecules": "int", "movable": "int"},
     "probes": {**NETWORK, "layer": "str", "irrep": "str", "target": "str", "r2": "float", "sd": "float"},
+    "pictures": {**NETWORK, "layer": "str", "irrep": "str", "qm9_index": "int", "score": "float", "phate1": "float32",
+                 "phate2": "float32"},
     "similarity": {"ls": "ints", "mul": "int", "irrep": "str", "seed_a": "int", "seed_b": "int", "trained": "bool",
                    "cka": "float"},
 }  # fmt: skip
@@ -85,7 +87,8 @@ COMMANDS = {
     "predictions_full": "equinotes audit run full",
     "baselines": "equinotes audit store",
 } | dict.fromkeys(
-    ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes", "similarity"), "equinotes audit diagnose"
+    ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes", "pictures", "similarity"),
+    "equinotes audit diagnose",
 )
 """The command that makes each table anew."""
 

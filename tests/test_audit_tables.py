@@ -10,7 +10,7 @@ from equinotes.audit.tables import COMMANDS, ENVIRONMENT, FOLDER, SCHEMAS, check
 from equinotes.book import find_root
 from equinotes.runs import error_statistics
 
-VALUES = {"int": 3, "float": 0.5, "bool": True, "str": "a", "ints": (0, 1), "strs": ("dipole",)}
+VALUES = {"int": 3, "float": 0.5, "float32": 0.5, "bool": True, "str": "a", "ints": (0, 1), "strs": ("dipole",)}
 STORED = find_root() / FOLDER
 
 

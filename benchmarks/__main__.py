@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import loading, pictures, sizes, starting, training
-from equinotes import provenance
-from equinotes.files import write_atomically, write_json
+from equinotes.runs import provenance
+from equinotes.support.files import write_atomically, write_json
 
 BENCHMARKS: dict[str, Callable[..., Iterable[pd.DataFrame]]] = {
     "training": training.run,

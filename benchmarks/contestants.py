@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from equinotes import RunConfig, build_network
-from equinotes.cores import side_by_side
 from equinotes.irreps import irreps_of
-from equinotes.model.network import Network
+from equinotes.networks.paper import Network
+from equinotes.support.cores import side_by_side
 
 TUNED_ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.rounds import take_turns
 from equinotes import RunConfig, build_network, load_qm9
-from equinotes.cores import side_by_side
 from equinotes.data.batches import shuffled_batches
+from equinotes.support.cores import side_by_side
 
 MOLECULES = 3200
 BATCH_SIZE = 32

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from equinotes import RunConfig, load_qm9, train
+from equinotes.analysis.features import embed
 from equinotes.analysis.manifold import feature_tables, neighbour_overlap, phate, procrustes_correlation
-from equinotes.embedding import embed
 
 MOLECULES = 13_083
 NEIGHBOURS = 10

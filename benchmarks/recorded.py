@@ -6,7 +6,7 @@ import torch
 
 from equinotes.data.batches import Batch
 from equinotes.data.padding import ELEMENTS, padded
-from equinotes.model.network import Network
+from equinotes.networks.paper import Network
 
 WARM_UP = 3
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equinotes.progress import bar
+from equinotes.support.progress import bar
 
 PAUSE = 0.25
 """Seconds between turns: threads of the last contestant stop spinning."""

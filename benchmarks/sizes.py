@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.rounds import Timings, take_turns
 from equinotes import RunConfig, build_network, load_qm9
-from equinotes.cores import side_by_side
 from equinotes.data.batches import shuffled_batches
+from equinotes.support.cores import side_by_side
 
 CASES = [((0, 1, 2), 32), ((0, 1, 2, 3, 4), 16)]
 BATCH_SIZES = (16, 32, 64, 128, 256, 512)

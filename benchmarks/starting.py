@@ -12,7 +12,7 @@ from benchmarks.rounds import take_turns
 COMMANDS = {
     "python starts": "pass",
     "import equinotes": "import equinotes",
-    "equinotes --help": "import sys; sys.argv = ['equinotes', '--help']; from equinotes.cli import main; main()",
+    "equinotes --help": "import sys; sys.argv = ['equinotes', '--help']; from equinotes.cli.main import main; main()",
     "load_qm9()": "import equinotes; equinotes.load_qm9(progress=False)",
 }
 

@@ -14,7 +14,7 @@ from benchmarks.work import step_flops
 from benchmarks.worker import Worker
 from equinotes import RunConfig
 from equinotes.audit.protocol import PAPER_SETS
-from equinotes.values import parse
+from equinotes.support.values import parse
 
 CASES = sorted(PAPER_SETS, key=lambda case: step_flops(RunConfig(ls=case[0], mul=case[1]), bonds=1))
 """Orders and channels of the paper's table, by the work of a step."""

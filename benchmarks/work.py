@@ -1,7 +1,7 @@
 """How much work a training step cannot do without: the matrix products of the fast network, each counted once."""
 
 from equinotes import RunConfig
-from equinotes.model.coupling import coupling
+from equinotes.layers.coupling import coupling
 
 
 def step_flops(config: RunConfig, bonds: float) -> float:

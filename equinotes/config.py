@@ -88,9 +88,25 @@ class RunConfig:
     seed: int = 0
     """Initial weights and the order of the batches."""
 
+    # Fields from here on came after the first stored runs: at its default, such a field is not part of a run's name.
+    network: str = "paper"
+    """Architecture, by its name in the registry of networks."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the steps: constant, as in the paper, or half a cosine from lr to zero."""
+    average: float = 0.0
+    """Decay of the exponential average of the weights, which is kept beside the last iterate; 0 keeps none."""
+    terms: tuple[str, ...] = ()
+    """Additional terms of the loss, by their names in the registry of terms."""
+    term_weights: tuple[float, ...] = ()
+    """Weight of each additional term."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "ls", _as_tuple("ls", "orders such as (0, 1, 2)", self.ls))
         object.__setattr__(self, "auxiliary", _as_tuple("auxiliary", "targets such as ('dipole',)", self.auxiliary))
+        object.__setattr__(self, "terms", _as_tuple("terms", "names of terms", self.terms))
+        weights = _as_tuple("term_weights", "numbers, one for each term", self.term_weights)
+        weights = tuple(float(weight) if type(weight) is int else weight for weight in weights)
+        object.__setattr__(self, "term_weights", weights)
         for name, hint in _HINTS().items():
             object.__setattr__(self, name, _checked(name, getattr(self, name), hint))
         if self.ls[:1] != (0,) or list(self.ls) != sorted(set(self.ls)):
@@ -110,6 +126,12 @@ class RunConfig:
             check_target(name)
         if len({self.target, *self.auxiliary}) <= len(self.auxiliary):
             raise ValueError(f"auxiliary must name other targets than {self.target}, each once, got {self.auxiliary}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be a decay from 0 (no average) to below 1, got {self.average}")
+        if len(set(self.terms)) < len(self.terms):
+            raise ValueError(f"terms must name each term once, got {self.terms}")
+        if len(self.terms) != len(self.term_weights) or not all(0 <= weight < float("inf") for weight in self.term_weights):
+            raise ValueError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
 
     @property
     def lmax(self) -> int:
@@ -123,13 +145,18 @@ class RunConfig:
 
     @property
     def run_id(self) -> str:
-        """Folder name of the run: readable, and ending in a hash of every field."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        """Folder name of the run: readable, and ending in a hash of the fields.
+
+        Fields that the first stored runs did not know are hashed only where they differ from their defaults, so that adding one
+        changes no name.
+        """
+        hashed = {name: value for name, value in asdict(self).items() if name in FIRST_FIELDS or value != _DEFAULTS[name]}
+        digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.target}-l{'-'.join(map(str, self.ls))}-mul{self.mul}-n{self.num_train}-seed{self.seed}-{digest}"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, ready for JSON."""
-        return {**asdict(self), "ls": list(self.ls), "auxiliary": list(self.auxiliary)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -155,6 +182,13 @@ class RunConfig:
         """This configuration with some fields changed."""
         return self.from_dict({**self.to_dict(), **changes})
 
+
+FIRST_FIELDS = frozenset(
+    "target auxiliary reference ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block epochs batch_size "
+    "lr weight_decay num_train num_val num_test split_seed seed".split()
+)
+"""Fields of the first stored runs; a run's name hashes them all."""
+_DEFAULTS = {field.name: field.default for field in fields(RunConfig)}
 
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {"ls": (0, 1), "mul": 4, "num_blocks": 2, "epochs": 2, "num_train": 64, "num_val": 32, "num_test": 32},
@@ -205,7 +239,8 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     elif get_origin(hint) is tuple:
         kind = get_args(hint)[0]
         if not all(isinstance(item, kind) and not isinstance(item, bool) for item in value):
-            raise TypeError(f"{name} must hold {'whole numbers' if kind is int else 'names'}, got {value!r}")
+            words = {int: "whole numbers", float: "numbers", str: "names"}
+            raise TypeError(f"{name} must hold {words[kind]}, got {value!r}")
     elif hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from equinotes.data.qm9 import QM9, load_qm9
@@ -39,3 +40,11 @@ def made_up() -> ModuleType:
 def stored(made_up, tmp_path_factory) -> Path:
     """An audit that has run in full under the reduced protocol."""
     return made_up.write_tables(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def float64():
+    """Everything made during the test, e3nn's constants included, is float64."""
+    torch.set_default_dtype(torch.float64)
+    yield torch.float64
+    torch.set_default_dtype(torch.float32)

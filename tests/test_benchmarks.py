@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from equinotes import RunConfig, build_network
 from equinotes.audit.protocol import PAPER_SETS
-from equinotes.files import read_json
-from equinotes.model.convolution import _Convolve
-from equinotes.model.coupling import ByFrame, ByPath, coupling
+from equinotes.layers.convolution import _Convolve
+from equinotes.layers.coupling import ByFrame, ByPath, coupling
+from equinotes.support.files import read_json
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,10 +14,10 @@ import pytest
 
 import equinotes
 from equinotes.analysis.harmonics import IDEAL_SITES, order_parameters, selection_rules
+from equinotes.book.parameters import find_notebook, parse_parameters
 from equinotes.config import PRESETS, RunConfig
-from equinotes.model.network import build_network
-from equinotes.notebook_files import find_notebook, parse_parameters
-from equinotes.values import parse
+from equinotes.networks.paper import build_network
+from equinotes.support.values import parse
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
@@ -94,8 +94,9 @@ def test_the_example_of_packing_is_what_split_irreps_does():
 
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS))
 def test_commands_are_understood(command):
-    from equinotes import cli, commands
-    from equinotes.flags import config_of, configs_of
+    from equinotes.cli import commands
+    from equinotes.cli import main as cli
+    from equinotes.cli.flags import config_of, configs_of
 
     name, *words = shlex.split(command, comments=True)[1:]
     parsed = cli._parse(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from equinotes.progress import bar
+from equinotes.support.progress import bar
 
 Edit = Callable[[int, dict[str, Any]], dict[str, Any]]
 """What `Network.forward` takes: block number (from 1) and its parts by irrep, to the parts that go on instead."""
@@ -81,7 +81,7 @@ def inference_ablation(
     Parameters
     ----------
     predict
-        `predict(edit=None)` -> predictions [molecules]; see `equinotes.embedding.predictor`.
+        `predict(edit=None)` -> predictions [molecules]; see `equinotes.analysis.features.predictor`.
     targets
         True values [molecules], same unit.
     irreps, layers, modes

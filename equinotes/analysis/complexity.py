@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
 from equinotes.analysis.manifold import neighbours
-from equinotes.progress import bar
+from equinotes.support.progress import bar
 
 if TYPE_CHECKING:
     from rdkit import Chem

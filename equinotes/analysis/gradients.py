@@ -11,7 +11,7 @@ from equinotes.irreps import split_irreps
 def gradient_shares(layers: Iterable[tuple[tuple[str, np.ndarray, str], tuple[str, np.ndarray, str]]]) -> pd.DataFrame:
     """Share of each order in the flow g_l = ||dL/dx_l|| ||x_l||, per layer.
 
-    `layers` holds pairs (features, gradients), each (name, [atoms, dim], irreps), as `equinotes.embedding.feature_gradients`
+    `layers` holds pairs (features, gradients), each (name, [atoms, dim], irreps), as `feature_gradients`
     gives them. The norms run over all atoms, channels and components; the product does not change when x_l is rescaled and what
     reads it is rescaled the other way.
 
@@ -34,7 +34,7 @@ def gradient_shares(layers: Iterable[tuple[tuple[str, np.ndarray, str], tuple[st
 def dead_weights(weights: pd.DataFrame, by: tuple[str, ...] = ("block", "l3")) -> pd.DataFrame:
     """Weights, and how many of them no data set can move: those whose gradient is exactly zero.
 
-    `weights` has a row per path, as `equinotes.embedding.weight_gradients` gives them (`numel`, `zero_fraction`). Returns the
+    `weights` has a row per path, as `features.weight_gradients` gives them (`numel`, `zero_fraction`). Returns the
     columns of `by`, `weights`, `dead` and `dead_share`.
     """
     counted = weights.assign(weights=weights["numel"], dead=(weights["zero_fraction"] * weights["numel"]).round().astype(int))

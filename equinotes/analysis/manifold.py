@@ -15,7 +15,7 @@ from sklearn.manifold import trustworthiness as _trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
 from equinotes.irreps import invariants, split_irreps
-from equinotes.progress import bar
+from equinotes.support.progress import bar
 
 if TYPE_CHECKING:
     from e3nn import o3

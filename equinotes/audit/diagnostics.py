@@ -22,8 +22,8 @@ from equinotes.audit import protocol
 from equinotes.audit.tables import NETWORK, folder_of, load, merged, write
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
-from equinotes.progress import bar
-from equinotes.runs import Run
+from equinotes.runs.store import Run
+from equinotes.support.progress import bar
 
 WORK = Path("runs", "diagnostics")
 """Where results of single networks are kept until they are gathered; like runs, nothing to commit."""

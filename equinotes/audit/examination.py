@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Shaped
 
 from equinotes.analysis.ablation import MODES, Edit, inference_ablation
 from equinotes.analysis.complexity import complexity_structure, describe, movable, nsps
+from equinotes.analysis.features import LayerArray, embed, feature_gradients, untrained, weight_gradients
 from equinotes.analysis.gradients import dead_weights, gradient_shares
 from equinotes.analysis.manifold import phate_by_irrep
 from equinotes.analysis.probes import probe_table
@@ -18,11 +19,10 @@ from equinotes.analysis.representation import effective_rank, norm_shares
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.data.splits import draw_split
-from equinotes.embedding import LayerArray, embed, feature_gradients, untrained, weight_gradients
 from equinotes.irreps import invariants, split_irreps
-from equinotes.model.network import Network
-from equinotes.runs import Run
-from equinotes.training import batch_of, composition
+from equinotes.networks.paper import Network
+from equinotes.runs.store import Run
+from equinotes.training.loop import batch_of, composition
 
 MOLECULES = 1000
 """Test molecules for structure, probes and similarity."""

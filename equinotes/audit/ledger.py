@@ -11,7 +11,7 @@ from equinotes.audit.claims import CLAIMS
 from equinotes.audit.remarks import remarks
 from equinotes.audit.report import Tables, markdown_table, percent
 from equinotes.audit.tables import load_all
-from equinotes.book import find_root
+from equinotes.support.repository import find_root
 
 COMMITTED = ("55fd4bf93c5025428c71c1a4dcefef4e73699dad", "2026-11-22T23:17:14+00:00")
 """Commit that wrote claims, rules and thresholds down, and its date."""

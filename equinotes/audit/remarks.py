@@ -13,11 +13,11 @@ from equinotes.audit.changes import set_name
 from equinotes.audit.claims import EQUIVALENT, LEVEL, MARGIN, SIGNIFICANT
 from equinotes.audit.evidence import FEW, MANY, Orders, Pair, comparisons, errors_of, last_block, orders_structured, pairs
 from equinotes.audit.orders import damages, examined
+from equinotes.audit.released import what_panels_hold
 from equinotes.audit.report import Tables, change_text, listed, orders_name, percent
 from equinotes.audit.scale import counted_parameters
 from equinotes.audit.statistics import Change, relative_change
 from equinotes.irreps import irreps_of
-from equinotes.released import what_panels_hold
 
 REFERENCE = "composition"
 """The reference that all remarks are about."""

@@ -12,8 +12,8 @@ from equinotes.audit.tables import SCHEMAS, folder_of, load, load_all, merged, p
 from equinotes.config import PRESETS, RunConfig, unknown
 from equinotes.data.qm9 import QM9, load_qm9
 from equinotes.data.splits import draw_split
-from equinotes.progress import bar
-from equinotes.runs import Run
+from equinotes.runs.store import Run
+from equinotes.support.progress import bar
 
 __all__ = ["SCHEMAS", "load", "load_all", "planned", "provenance_of", "selected", "state", "store"]
 

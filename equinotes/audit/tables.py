@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equinotes import provenance
-from equinotes.book import find_root
 from equinotes.config import RunConfig, unknown
-from equinotes.files import read_json, write_atomically, write_json
+from equinotes.runs import provenance
+from equinotes.support.files import read_json, write_atomically, write_json
+from equinotes.support.repository import find_root
 
 FOLDER = Path("results", "audit")
 ENVIRONMENT = "EQUINOTES_RESULTS"

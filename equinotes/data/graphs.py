@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 from numpy.typing import ArrayLike
 
-from equinotes.progress import bar
+from equinotes.support.progress import bar
 
 if TYPE_CHECKING:
     import pandas as pd

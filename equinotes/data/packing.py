@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from equinotes.config import TARGETS
 from equinotes.data.graphs import bond_graph
 from equinotes.data.source import NUM_MOLECULES, PROPERTY_FILES, TENSOR_FILE, Block, find_files, read_blocks, read_tensors
-from equinotes.progress import bar
+from equinotes.support.progress import bar
 
 HARTREE = 27.211386245988
 """eV per Hartree (CODATA 2018)."""

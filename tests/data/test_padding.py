@@ -5,7 +5,7 @@ import torch
 
 from equinotes import RunConfig, build_network
 from equinotes.data.padding import padded
-from equinotes.model.geometry import geometry
+from equinotes.layers.geometry import geometry
 
 ROWS = ([0, 1, 2, 5], [2021, 50_000])
 ROOM = {"atoms": 60, "bonds": 70, "molecules": 7}

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from equinotes.audit.released import what_panels_hold
 from equinotes.figures import released as draw
 from equinotes.figures.style import order_colour
-from equinotes.released import what_panels_hold
 
 
 def test_pieces_have_the_colour_of_what_they_hold():

@@ -1,0 +1,1 @@
+"""Building the book: notebooks with parameters, the site."""

@@ -1,0 +1,199 @@
+"""Run parameterised notebooks, in this very environment and with a note of where their numbers come from."""
+
+import logging
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from equinotes.book.parameters import PARAMETERS, Parameter, find_notebook, parameters_of, read_notebook, write_notebook
+from equinotes.runs import provenance
+from equinotes.support.progress import line
+from equinotes.support.values import check, check_names
+
+INJECTED, PROVENANCE = "injected-parameters", "provenance"
+HIDDEN = "remove-cell"
+"""Tag that keeps a cell out of the book."""
+
+
+logging.getLogger("papermill").addHandler(logging.NullHandler())  # what it logs comes as an exception as well
+
+
+class NotebookFailed(RuntimeError):
+    """A cell stopped with an error; the message holds the cell, the end of the traceback and where the rest was kept."""
+
+
+def run_notebook(
+    name_or_path: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> Path:
+    """Execute a notebook in this very environment and return the path of the executed copy.
+
+    The copy goes to `out` (default `executed/<name>.ipynb`), whole or not at all, with a cell after its title that says where its
+    numbers come from. Relative paths in the notebook start at the current folder.
+
+    Raises FileNotFoundError and ValueError for an unknown notebook or parameter (with the nearest names) or a damaged file,
+    TypeError for a value of another type, NotebookFailed where a cell fails: what ran is then kept as `<name>.failed.ipynb`.
+    """
+    path = find_notebook(name_or_path)
+    known = parameters_of(path)
+    given = dict(parameters or {})
+    check_names(f"parameter of {path.stem}", list(given), list(known))
+    given = {name: check(name, value, known[name].hint) for name, value in given.items()}
+    out = Path(out) if out is not None else Path("executed") / path.name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kept = out.with_name(f"{out.stem}.failed.ipynb")
+    beside = out.with_name(f".{out.stem}.{os.getpid()}.ipynb")
+    try:
+        write_notebook(_prepared(path, given, known), beside)
+        _execute(beside, path.stem, progress)
+        notebook = read_notebook(beside)
+        notebook.metadata.papermill |= {"input_path": path.name, "output_path": out.name, "parameters": given}
+        write_notebook(notebook, out)
+        kept.unlink(missing_ok=True)
+    except (PapermillExecutionError, DeadKernelError) as error:
+        beside.replace(kept)
+        raise NotebookFailed(_failure(path, error, kept)) from None
+    except OSError as error:
+        raise OSError(error.errno, f"{path.name} was not executed: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return out
+
+
+def rerun_command(path: Path, given: Mapping[str, Any]) -> str:
+    """The command that runs a notebook again with the same values.
+
+    >>> rerun_command(Path("notebooks/01_spherical_harmonics.ipynb"), {"lmax": 3, "ls": [0, 1]})
+    'equinotes run 01_spherical_harmonics -p lmax=3 -p ls=0,1'
+    """
+    listed = path.parent.name == "notebooks"
+    words = ["equinotes", "run", path.stem if listed else str(path)]
+    for name, value in given.items():
+        flat = isinstance(value, list | tuple) and not any(isinstance(item, list | tuple) for item in value)
+        words += ["-p", f"{name}={','.join(map(str, value)) if flat else value}"]
+    return shlex.join(words)
+
+
+def _prepared(path: Path, given: Mapping[str, Any], known: Mapping[str, Parameter]) -> nbformat.NotebookNode:
+    """The notebook with the given values after its parameters cell, and where they come from after its title."""
+    notebook = nbformat.v4.upgrade(read_notebook(path))
+    record = {
+        "version": provenance.versions()["equinotes"],
+        "commit": provenance.commit(),
+        "date": provenance.now(),
+        "parameters": {name: given.get(name, parameter.default) for name, parameter in known.items()},
+        "command": rerun_command(path, given),
+    }
+    notebook.metadata["equinotes"] = record
+    notebook.cells = [cell for cell in notebook.cells if not {INJECTED, PROVENANCE} & set(cell.metadata.get("tags", []))]
+    if given:
+        place = next(i for i, cell in enumerate(notebook.cells) if PARAMETERS in cell.metadata.get("tags", []))
+        source = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+        notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED, HIDDEN]}))
+    after_title = 1 if notebook.cells and notebook.cells[0].cell_type == "markdown" else 0
+    notebook.cells.insert(after_title, _provenance_cell(record))
+    return notebook
+
+
+def _provenance_cell(record: Mapping[str, Any]) -> nbformat.NotebookNode:
+    """A folded note: HTML, because that folds in Jupyter and in the book alike."""
+    values = ", ".join(f"`{name} = {value!r}`" for name, value in record["parameters"].items()) or "none"
+    source = [
+        "<details class='provenance'><summary>Where this page's numbers come from</summary>",
+        "",
+        f"Executed {record['date']} with equinotes {record['version']}, commit {record['commit'] or 'unknown'}.",
+        f"Parameters: {values}.",
+        f"The same again: `{record['command']}`",
+        "",
+        "</details>",
+    ]
+    return nbformat.v4.new_markdown_cell("\n".join(source), metadata={"tags": [PROVENANCE]})
+
+
+def _execute(path: Path, name: str, progress: bool) -> None:
+    """Execute a notebook in place, saved after each cell; the kernel ends with this call, however that ends."""
+    shown = {"desc": name, "leave": False, "mininterval": 10.0}
+    if terminal():
+        shown |= {"mininterval": 0.2, "position": line()}
+    with _kernel_manager() as manager:
+        place = str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
+        papermill.execute_notebook(
+            place,
+            place,
+            kernel_name="python3",
+            language="python",
+            progress_bar=shown if progress else False,
+            kernel_manager_class=manager,
+        )
+
+
+@contextmanager
+def _kernel_manager() -> Iterator[type[AsyncKernelManager]]:
+    """A kernel manager that starts this interpreter, whatever kernels are or are not installed under the name `python3`."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        spec = KernelSpec(
+            argv=[
+                sys.executable,
+                "-Xfrozen_modules=off",
+                "-m",
+                "ipykernel_launcher",
+                "-f",
+                "{connection_file}",
+                "--log-level=CRITICAL",
+            ],
+            display_name="Python 3",
+            language="python",
+            env={
+                "EQUINOTES_PROGRESS": terminal() or "0",  # bars belong on the terminal, not in the executed notebook
+                "IPYTHONDIR": folder,  # nobody's own start-up files
+                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+                "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            },
+        )
+
+        class ThisInterpreter(AsyncKernelManager):
+            shutdown_wait_time = 1.0
+            connection_file = str(Path(folder) / "kernel.json")
+            if sys.platform != "win32":  # no port that another user of the machine could read
+                transport = "ipc"
+
+            @property
+            def kernel_spec(self) -> KernelSpec:
+                return spec
+
+        yield ThisInterpreter
+
+
+def terminal() -> str | None:
+    """Path of the terminal behind stderr, or None."""
+    try:
+        return os.ttyname(sys.stderr.fileno())
+    except (OSError, AttributeError, ValueError):
+        return None
+
+
+def _failure(path: Path, error: Exception, kept: Path) -> str:
+    """What happened in one line, the end of the traceback, and where the partial notebook is."""
+    rest = f"what ran until then is kept in {kept}"
+    if not isinstance(error, PapermillExecutionError):
+        return f"the kernel of {path.name} died (out of memory?); {rest}"
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    lines = [f"    {line}" for line in plain.splitlines() if line.strip()][-6:-1]
+    reason = error.evalue.splitlines()[0] if error.evalue else ""
+    return "\n".join([f"cell [{error.exec_count}] of {path.name} failed: {error.ename}: {reason}", *lines, rest])

@@ -1,0 +1,218 @@
+"""Build the book: execute the notebooks that changed, then make the site, and do neither twice."""
+
+import contextlib
+import hashlib
+import multiprocessing
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Literal
+
+from equinotes.support.files import write_atomically
+from equinotes.support.repository import find_root
+
+Execute = Literal["stale", "all", "none"]
+
+SITE = Path("_build", "html")
+EXECUTED = Path("_executed")
+LOG = Path("_build", "book.log")
+
+NOT_IN_NOTEBOOKS = {"book", "cli"}
+"""Rooms of the package that no notebook can depend on."""
+
+
+def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: int = 2, progress: bool = True) -> Path:
+    """Execute the notebooks whose result is out of date, build the site where anything changed, and give its first page.
+
+    A notebook is out of date when its source, the package, the lock or the stored results differ from what they were when
+    it was executed. Notebooks start in order of their names; where two need the same network, one waits while the other
+    trains it.
+
+    Parameters
+    ----------
+    root
+        The repository; found from the working directory or from where the package lies unless given.
+    execute
+        "stale": the notebooks out of date; "all": every notebook; "none": the site is built from what is executed already.
+    jobs
+        Notebooks that run at a time, each with its share of the cores.
+    progress
+        Say what is done.
+
+    Raises
+    ------
+    ValueError
+        `jobs` is less than 1.
+    FileNotFoundError
+        No book lies at `root`, or a notebook was never executed and `execute="none"`.
+    RuntimeError
+        A notebook failed (the others were executed and are kept), or the site has warnings, which count as errors.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    root = find_root(root)
+    notebooks = sorted((root / "notebooks").glob("*.ipynb"))
+    _forget_removed(root, notebooks)
+    if execute != "none":
+        inputs = _digest(root, [*_package(root, NOT_IN_NOTEBOOKS), *_files(root / "results"), root / "requirements.lock"])
+        stale = [notebook for notebook in notebooks if execute == "all" or not _is_fresh(root, notebook, inputs)]
+        _execute_all(root, stale, inputs, progress, jobs)
+    elif missing := [notebook.name for notebook in notebooks if not (root / EXECUTED / notebook.name).exists()]:
+        raise FileNotFoundError(f"not executed yet: {', '.join(missing)}; build without execute='none' first")
+    return _build_site(root, progress)
+
+
+def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool, jobs: int) -> None:
+    failures, keys = [], {notebook: _key(root, notebook, inputs) for notebook in notebooks}
+    for notebook, seconds, error in _executed(root, notebooks, progress, jobs):
+        if error is None:
+            write_atomically(_stamp(root, notebook), lambda beside, key=keys[notebook]: beside.write_text(key))  # type: ignore[misc]
+        else:
+            failures.append(f"{notebook.name}: {error}")
+        _say(progress, f"{notebook.stem} {'done' if error is None else 'failed'} after {seconds:.0f} s")
+    if failures:
+        raise RuntimeError(f"{len(failures)} of {len(notebooks)} notebooks failed, the others are kept:\n" + "\n".join(failures))
+
+
+def _executed(root: Path, notebooks: list[Path], progress: bool, jobs: int) -> Iterator[tuple[Path, float, str | None]]:
+    """Execute notebooks, some at a time; each one's seconds and what went wrong, when it ends.
+
+    Each of the processes is a pool of its own: where one dies, only its notebook is lost, and another takes its place.
+    """
+    if jobs < 2 or len(notebooks) < 2:
+        yield from ((notebook, *_execute(root, notebook, progress)) for notebook in notebooks)
+        return
+    todo, running = notebooks[::-1], dict[Future[tuple[float, str | None]], tuple[Path, int]]()
+    with contextlib.ExitStack() as stack:
+        free = list(range(min(jobs, len(notebooks))))[::-1]
+        pools = {line: stack.enter_context(_process(jobs, line)) for line in free}
+        while todo or running:
+            while todo and free:  # none waits in a pool, where Ctrl-C would not reach it
+                notebook, line = todo.pop(), free.pop()
+                running[pools[line].submit(_execute, root, notebook, progress)] = notebook, line
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                notebook, line = running.pop(future)
+                free.append(line)
+                lost = future.exception()
+                if lost:  # its process died
+                    pools[line] = stack.enter_context(_process(jobs, line))
+                yield notebook, *((0.0, str(lost)) if lost else future.result())
+
+
+def _process(processes: int, line: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_share_the_machine, initargs=(processes, line))
+
+
+def _execute(root: Path, notebook: Path, progress: bool) -> tuple[float, str | None]:
+    """Execute one notebook; seconds, and what went wrong in one line."""
+    from equinotes.book.notebooks import run_notebook
+
+    start = time.monotonic()
+    _say(progress, f"{notebook.stem} ...")
+    try:
+        with contextlib.chdir(root):
+            run_notebook(notebook, {}, out=root / EXECUTED / notebook.name, progress=progress)
+    except Exception as error:  # whatever a cell raises: the other notebooks still have their turn
+        return time.monotonic() - start, str(error)
+    return time.monotonic() - start, None
+
+
+def _share_the_machine(processes: int, line: int) -> None:
+    """Each process gets its share of the cores, and a line of the terminal for its bars."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ |= {"OMP_NUM_THREADS": str(max(1, cores // processes)), "EQUINOTES_BAR_LINE": str(line)}
+
+
+def _build_site(root: Path, progress: bool) -> Path:
+    """Make the site afresh beside its place and put it there when it is whole, unless nothing that it is made of changed."""
+    first_page, stamp = root / SITE / "index.html", root / "_build" / "site.sha256"
+    sources = [
+        *_files(root / "book"),
+        *(root / EXECUTED).glob("*.ipynb"),
+        *_package(root),
+        *root.glob("*.yml"),
+        *root.glob("*.md"),
+    ]
+    key = _digest(root, [*sources, *_files(root / "results"), root / "requirements.lock"])
+    if first_page.exists() and stamp.exists() and stamp.read_text() == key:
+        _say(progress, f"nothing changed: {first_page}")
+        return first_page
+    _say(progress, "building the site")
+    start = time.monotonic()
+    beside = root / "_build" / "next"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    _run_jupyter_book(root, beside)
+    stamp.unlink(missing_ok=True)
+    shutil.rmtree(root / SITE, ignore_errors=True)
+    (beside / "_build" / "html").rename(root / SITE)
+    shutil.rmtree(beside)
+    write_atomically(stamp, lambda path: path.write_text(key))
+    _say(progress, f"      done in {time.monotonic() - start:.0f} s: {first_page}")
+    return first_page
+
+
+def _run_jupyter_book(root: Path, output: Path) -> None:
+    """One fresh build; a warning fails it, and is shown with its file and line."""
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    options = ["build", str(root), "--path-output", str(output), "-n", "-W", "--keep-going", "-q"]
+    done = subprocess.run(
+        [*jupyter_book, *options], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=root
+    )
+    text = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    (root / LOG).write_text(text)
+    if done.returncode:
+        lines = text.partition("Traceback")[0].splitlines()
+        said = [line.replace(f"{root}/", "") for line in lines if re.search(r"(WARNING|ERROR|CRITICAL): ", line)] or lines[-3:]
+        raise RuntimeError("the site was not built (everything is in _build/book.log):\n" + "\n".join(dict.fromkeys(said)))
+
+
+def _is_fresh(root: Path, notebook: Path, inputs: str) -> bool:
+    stamp = _stamp(root, notebook)
+    return (root / EXECUTED / notebook.name).exists() and stamp.exists() and stamp.read_text() == _key(root, notebook, inputs)
+
+
+def _key(root: Path, notebook: Path, inputs: str) -> str:
+    return f"{_digest(root, [notebook])} {inputs}"
+
+
+def _stamp(root: Path, notebook: Path) -> Path:
+    return root / EXECUTED / f"{notebook.stem}.sha256"
+
+
+def _forget_removed(root: Path, notebooks: list[Path]) -> None:
+    """Delete executed notebooks whose source is gone: the table of contents lists all that it finds."""
+    names = {notebook.name for notebook in notebooks}
+    for executed in (root / EXECUTED).glob("*.ipynb"):
+        if executed.name not in names:
+            executed.unlink()
+            _stamp(root, executed).unlink(missing_ok=True)
+
+
+def _package(root: Path, leave_out: Iterable[str] = ()) -> list[Path]:
+    package = root / "equinotes"
+    return [file for file in package.rglob("*.py") if file.relative_to(package).parts[0] not in leave_out]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+
+
+def _digest(root: Path, files: Iterable[Path]) -> str:
+    """SHA-256 over the files' places and contents, in order of their places."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _say(progress: bool, text: str) -> None:
+    if progress:
+        print(text, flush=True)

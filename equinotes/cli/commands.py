@@ -1,0 +1,254 @@
+"""The subcommands: a dataclass each, whose fields are its flags and whose docstring is its help."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from equinotes.cli.audit import Audit
+from equinotes.cli.flags import Orders, config_flags, config_of, configs_of, preset_of
+from equinotes.config import TARGETS, RunConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from equinotes.data.qm9 import Molecule
+
+Preset = Literal["smoke", "quick", "paper"] | None
+OneConfig = config_flags(RunConfig(), many=False)
+ManyConfigs = config_flags(RunConfig(), many=True)
+
+
+@dataclass(kw_only=True)
+class Data:
+    """Pack QM9 on first use, and show what is in it.
+
+    $ equinotes data --molecule 69
+    """
+
+    molecule: int | None = None
+    """QM9 number (1 to 133885) of a molecule to show."""
+
+    def run(self) -> int:
+        from equinotes.data.cache import default_folder
+        from equinotes.data.qm9 import load_qm9
+
+        qm9 = load_qm9()
+        if self.molecule is not None:
+            print(_molecule_text(qm9.molecule(qm9.row(self.molecule))))
+            return 0
+        bonds = len(qm9.bonds)
+        print(f"QM9: {len(qm9):,} molecules, {len(qm9.z):,} atoms, {bonds:,} bonds; packed in {default_folder()}")
+        print(f"\n{'target':18}{'unit':>14}{'mean':>13}{'std. dev.':>13}{'least':>13}{'greatest':>13}")
+        for name, unit in TARGETS.items():
+            values = qm9.targets[name]
+            spread = (values.mean(), values.std(), values.min(), values.max())
+            print(f"{name:18}{unit:>14}" + "".join(f"{value:13.4f}" for value in spread))
+        return 0
+
+
+@dataclass(kw_only=True)
+class Train:
+    """Train one network, or continue where its run was cut off.
+
+    $ equinotes train --preset quick --ls 0,1,2 --seed 1
+    $ equinotes train --preset paper --device cuda
+    """
+
+    preset: Preset = None
+    """Where the other flags start: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
+    device: str = "auto"
+    """auto (a GPU when there is one), cpu, cuda or cuda:1."""
+    runs_dir: Path = Path("runs")
+    """Folder of the run store."""
+    config: Annotated[OneConfig, tyro.conf.arg(name="")] = field(default_factory=OneConfig)  # type: ignore[valid-type]
+
+    def run(self) -> int:
+        from equinotes.runs import store as runs
+
+        config = config_of(self.config)
+        run = runs.Run(self.runs_dir / config.run_id)
+        if not run.complete:  # torch takes seconds to import
+            from equinotes.training.loop import train
+
+            run = train(config, device=self.device, runs_dir=self.runs_dir)
+        errors = ", ".join(f"{name} {value:.4g}" for name, value in run.errors.items())
+        print(f"{run.path}\ntest set: {errors}; trained for {run.provenance['seconds']:.0f} s")
+        return 0
+
+
+@dataclass(kw_only=True)
+class Sweep:
+    """Train every combination of the values given, on local processes or a Dask cluster.
+
+    Complete runs are not trained again, and the same command continues a sweep that was stopped.
+
+    $ equinotes sweep --preset quick --ls 0,1 0,1,2 0,1,2,3 --seed 0 1 2
+    """
+
+    preset: Preset = None
+    """Where the other flags start: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
+    device: str = "auto"
+    """auto (a GPU when there is one), cpu, cuda or cuda:1."""
+    runs_dir: Path = Path("runs")
+    """Folder of the run store."""
+    workers: int | None = None
+    """Local processes; as many as cores and memory allow when not given."""
+    scheduler: str | None = None
+    """Address of the scheduler of a Dask cluster to use instead, such as tcp://node1:8786."""
+    dry_run: bool = False
+    """Only say what would be trained."""
+    config: Annotated[ManyConfigs, tyro.conf.arg(name="")] = field(default_factory=ManyConfigs)  # type: ignore[valid-type]
+
+    def run(self) -> int:
+        from equinotes.runs.results import overview
+        from equinotes.runs.store import Run, list_runs
+        from equinotes.sweeps.sweep import sweep
+
+        configs = configs_of(self.config)
+        complete = sum(Run(self.runs_dir / config.run_id).complete for config in configs)
+        print(f"runs: {len(configs)}, complete: {complete}", file=sys.stderr)
+        if self.dry_run:
+            print("\n".join(config.run_id for config in configs))
+            return 0
+        table = sweep(configs, runs_dir=self.runs_dir, workers=self.workers, scheduler=self.scheduler, device=self.device)
+        runs = list_runs(self.runs_dir)
+        if len(runs):
+            _print_frame(overview(runs[runs["run_id"].isin(table["run_id"])]))
+        bad = int((table["status"] != "done").sum())
+        if bad:
+            print(f"{bad} of {len(table)} runs did not end well; the same command tries them again", file=sys.stderr)
+        return int(bad > 0)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """Run a notebook with your own parameters, or list notebooks and parameters.
+
+    Without a notebook, all are listed; with --list (or --help), the parameters of one.
+
+    $ equinotes run 01_spherical_harmonics -p lmax=3 -p molecule=1
+    """
+
+    notebook: Annotated[str | None, tyro.conf.Positional] = None
+    """Name, number or path of a notebook."""
+    parameters: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="parameter", aliases=("-p",), metavar="NAME=VALUE")
+    ] = ()
+    """A parameter; may be repeated. Lists are written 0,1,2 or 0-2."""
+    out: Path | None = None
+    """Where the executed notebook goes (default executed/<name>.ipynb)."""
+    list: bool = False
+    """List the notebook's parameters."""
+
+    def run(self) -> int:
+        from equinotes.book import parameters
+
+        if self.notebook is None:
+            for path in parameters.list_notebooks():
+                print(f"{path.stem:32} {parameters.title_of(path)}")
+            return 0
+        path = parameters.find_notebook(self.notebook)
+        if self.list:
+            print(f"{path.stem}: {parameters.title_of(path)}")
+            for parameter in parameters.parameters_of(path).values():
+                print(f"  -p {parameter!s:48} {parameter.help}")
+            return 0
+        values = parameters.parse_parameters(path, self.parameters)
+        from equinotes.book.notebooks import run_notebook
+
+        print(f"wrote {run_notebook(path, values, out=self.out)}")
+        return 0
+
+
+@dataclass(kw_only=True)
+class Book:
+    """Execute the notebooks that changed and build the site into _build/html.
+
+    $ equinotes book
+    """
+
+    execute: Literal["stale", "all", "none"] = "stale"
+    """Which notebooks to execute first: those that changed, all, or none."""
+    jobs: int = 2
+    """Notebooks that run at a time, each with its share of the cores."""
+
+    def run(self) -> int:
+        from equinotes.book.site import build
+
+        build(execute=self.execute, jobs=self.jobs)
+        return 0
+
+
+@dataclass(kw_only=True)
+class Results:
+    """List the stored runs, compare two sets of orders, or write the table to a file.
+
+    $ equinotes results --compare 0,1,2 0,1,2,3
+    $ equinotes results --export runs.csv
+    $ equinotes results --stored
+    """
+
+    runs_dir: Path = Path("runs")
+    """Folder of the run store."""
+    stored: bool = False
+    """The runs whose results come with the book, in results/audit, instead of those in a run store."""
+    compare: Annotated[tuple[Orders, ...], tyro.conf.arg(metavar="ORDERS ORDERS")] = ()
+    """Two sets of orders: their test errors, paired over runs that agree in all else."""
+    export: Path | None = None
+    """File for the whole table, every setting included: .csv or .parquet."""
+
+    def run(self) -> int:
+        from equinotes.runs import results
+        from equinotes.runs.store import list_runs
+
+        if self.stored:
+            from equinotes.audit.tables import load
+
+            runs = results.as_listed(load("runs"))
+        else:
+            runs = list_runs(self.runs_dir)
+        if runs.empty:
+            hint = "equinotes train or equinotes sweep makes some, and --stored shows those of the book"
+            raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; {hint}")
+        if self.compare:
+            if len(self.compare) != 2:
+                raise ValueError(f"--compare takes two sets of orders, got {len(self.compare)}")
+            _print_frame(results.compare(runs, *self.compare))
+        elif self.export is not None:
+            results.export(runs, self.export)
+            print(f"wrote {len(runs)} runs to {self.export}")
+        else:
+            _print_frame(results.overview(runs))
+        return 0
+
+
+Command = Data | Train | Sweep | Run | Book | Results | Audit
+
+
+def start_of(command: type[Command], words: Sequence[str]) -> Command | None:
+    """The defaults of a command where they depend on the preset that the words name."""
+    if command not in (Train, Sweep):
+        return None
+    preset, config = preset_of(words)
+    values = {name: getattr(config, name) for name in asdict(config)}
+    if command is Train:
+        return Train(preset=preset, config=OneConfig(**values))
+    return Sweep(preset=preset, config=ManyConfigs(**{name: (value,) for name, value in values.items()}))
+
+
+def _print_frame(table: "pd.DataFrame") -> None:
+    print(table.to_string(index=False, na_rep="", float_format="{:.4g}".format))
+
+
+def _molecule_text(molecule: "Molecule") -> str:
+    lines = [f"QM9 molecule {molecule.number}: {molecule.formula}, {molecule.smiles}", ""]
+    lines += [f"  {name:18} {value:14.6g} {TARGETS[name]}" for name, value in molecule.targets.items()]
+    lines += ["", "  atom          x          y          z  [Angstrom]     charge [e]"]
+    rows = zip(molecule.symbols, molecule.pos, molecule.charge, strict=True)
+    lines += [f"  {i:3} {s:2} {x:10.5f} {y:10.5f} {z:10.5f} {q:22.4f}" for i, (s, (x, y, z), q) in enumerate(rows)]
+    bonds = ", ".join(f"{i}-{j}" for i, j in molecule.bonds.tolist())
+    return "\n".join([*lines, "", f"  bonds: {bonds}"])

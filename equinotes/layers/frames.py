@@ -1,0 +1,50 @@
+"""The frames of bonds: rotations that bring each bond to the pole, as matrices on features (Wigner D matrices)."""
+
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equinotes.layers.basis import harmonics
+from equinotes.layers.constants import moved
+
+POLE = (0.0, 1.0, 0.0)
+"""e3nn's polar axis is y: there, of all harmonics of order l, only the middle one (m = 0) is not zero."""
+
+
+def frames(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...]) -> list[Float[Tensor, "bonds m m"]]:
+    """D_b of each order, so that Y_l(r_b) = D_b Y_l(pole); then D_b^T x are the features x as seen from the bond.
+
+    D_b is a rotation about x followed by one about y, by the angles of the bond. They are found in float64 and without loss near
+    the poles. How a frame is turned about its own bond is arbitrary, and cancels in every equivariant result.
+    """
+    x, y, z = vectors.double().unbind(1)
+    alpha, beta = torch.atan2(x, z), torch.atan2(torch.hypot(x, z), y)
+    found = []
+    for l in ls:
+        quarter = moved(_y_to_x(l), x.device, x.dtype)
+        about_x = quarter @ turned_about_y(quarter.T, beta)  # a turn about y between a quarter turn and its undoing
+        found.append(turned_about_y(about_x, alpha).to(vectors.dtype))
+    return found
+
+
+def turned_about_y(x: Float[Tensor, "*bonds m c"], angle: Float[Tensor, " bonds"]) -> Float[Tensor, "bonds m c"]:
+    """Features of one order after rotations about y: components m and -m turn into each other by m times the angle.
+
+    >>> turned_about_y(torch.eye(3), torch.tensor([torch.pi / 2]))[0].numpy().round(3) + 0.0
+    array([[ 0.,  0.,  1.],
+           [ 0.,  1.,  0.],
+           [-1.,  0.,  0.]], dtype=float32)
+    """
+    l = x.shape[-2] // 2
+    turn = angle[:, None, None] * torch.arange(-l, l + 1, device=angle.device)[:, None]
+    return torch.cos(turn) * x - torch.sin(turn) * x.flip(-2)
+
+
+@cache
+def _y_to_x(l: int) -> Float[Tensor, "m m"]:
+    """The matrix of a quarter turn about z as the harmonics have it; e3nn's own depends on torch's default precision."""
+    points = torch.randn(4 * l + 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    turned = torch.stack([points[:, 1], -points[:, 0], points[:, 2]], dim=1)
+    return torch.linalg.lstsq(harmonics(points, (l,)), harmonics(turned, (l,))).solution.T

@@ -1,0 +1,50 @@
+"""What the fast convolutions need to know about a batch, computed once for all blocks."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from equinotes.data.batches import Batch
+from equinotes.layers.basis import bessel, edge_vectors, harmonics
+from equinotes.layers.coupling import coupling
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Bonds of a batch. Edges are the two directions of a bond, next to each other: edges = 2 bonds."""
+
+    source: Int[Tensor, " edges"]
+    """Atom where a message starts."""
+    target: Int[Tensor, " edges"]
+    """Atom where it arrives."""
+    basis: Float[Tensor, "bonds basis"]
+    """Bessel functions of the bond lengths."""
+    sh: Float[Tensor, "edges components"]
+    """Spherical harmonics of the edge directions."""
+    lift: Float[Tensor, "edges lifted components"]
+    """The matrices of `coupling.py` for each edge."""
+    example: Int[Tensor, " elements"]
+    """One atom of each element of the batch."""
+    is_element: Float[Tensor, "bonds 2 elements"]
+    """Whether an edge's source is of an element (1) or not (0)."""
+
+
+@torch.no_grad()
+def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> Geometry:
+    """Everything about a batch that does not depend on weights. Gradients do not flow to positions."""
+    bonds = batch.edge_index.shape[1] // 2
+    source, target = batch.edge_index.view(2, 2, bonds).transpose(1, 2).flatten(1)
+    vectors = edge_vectors(batch.pos, torch.stack([source, target]))
+    sh = harmonics(vectors, ls)
+    elements, kind = torch.unique(batch.z, return_inverse=True)
+    return Geometry(
+        source=source,
+        target=target,
+        basis=bessel(vectors[::2].norm(dim=1), num_basis, cutoff),
+        sh=sh,
+        lift=coupling(ls, mul, ls, ls).lift(vectors, sh),
+        example=torch.zeros_like(elements).scatter_(0, kind, torch.arange(len(kind), device=kind.device)),
+        is_element=torch.nn.functional.one_hot(kind[source].view(bonds, 2), len(elements)).to(sh.dtype),
+    )

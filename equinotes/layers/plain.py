@@ -1,0 +1,92 @@
+"""The convolution in plain e3nn, as everybody writes it: the readable version, and the oracle for the fast one.
+
+Features are packed as e3nn packs them: one block per irrep, channel by channel.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from e3nn import o3
+from e3nn.nn import FullyConnectedNet
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from equinotes.data.batches import Batch
+from equinotes.layers.basis import bessel, edge_vectors, harmonics
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What the blocks need to know about a batch's edges."""
+
+    index: Int[Tensor, "2 edges"]
+    """Row 0: source, row 1: target."""
+    sh: Float[Tensor, "edges irreps_sh"]
+    """Spherical harmonics of the directions."""
+    basis: Float[Tensor, "edges basis"]
+    """Bessel functions of the lengths."""
+
+
+class Convolution(nn.Module):
+    r"""One equivariant convolution over the edges e = (j -> i):
+
+    .. math:: x'_i = \frac1d \sum_{e = j \to i} x_j \otimes_{w_e} Y(\hat r_e), \qquad w_e = W\,\mathrm{silu}(W_0\, b(|r_e|))
+
+    The fully connected tensor product couples every pair of input and harmonics irreps to every output irrep that symmetry
+    allows, with one weight for each pair of channels; the weights of an edge come from a small network of its length.
+    Inputs are any irreps, e.g. "64x0e"; there is one weight vector per directed edge.
+    """
+
+    def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
+        super().__init__()
+        self.tensor_product = o3.FullyConnectedTensorProduct(irreps_in, irreps_sh, irreps_out, shared_weights=False)
+        _leave_out_of_state_dict(self.tensor_product)
+        self.radial = FullyConnectedNet([num_basis, hidden, self.tensor_product.weight_numel], torch.nn.functional.silu)
+        self.degree_norm = degree_norm
+
+    def forward(
+        self, x: Float[Tensor, "atoms irreps_in"], edges: Edges, only_scalars: bool = False
+    ) -> Float[Tensor, "atoms irreps_out"]:
+        """Messages from sources, summed at targets, divided by the degree norm; all outputs, `only_scalars` or not."""
+        source, target = edges.index
+        messages = self.tensor_product(x[source], edges.sh, self.radial(edges.basis))
+        return messages.new_zeros(len(x), messages.shape[-1]).index_add(0, target, messages) / self.degree_norm
+
+
+class Reference:
+    """How a network uses this convolution (the counterpart of `convolution.Fast`)."""
+
+    first = inner = Convolution
+
+    def __init__(self, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> None:
+        self.ls, self.num_basis, self.cutoff = ls, num_basis, cutoff
+
+    @staticmethod
+    def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms mul"]:
+        """Scalars as features of this layout: they are that already."""
+        return embedded
+
+    def edges(self, batch: Batch) -> Edges:
+        """Harmonics and radial basis of a batch, computed once for all blocks."""
+        vectors = edge_vectors(batch.pos, batch.edge_index)
+        return Edges(batch.edge_index, harmonics(vectors, self.ls), bessel(vectors.norm(dim=1), self.num_basis, self.cutoff))
+
+    @staticmethod
+    def split(x: Float[Tensor, "atoms dim"], irreps: str) -> dict[str, Float[Tensor, "atoms mul m"]]:
+        """Features as one [atoms, mul, 2l+1] tensor per irrep."""
+        blocks = o3.Irreps(irreps)
+        return {
+            str(block.ir): x[:, where].unflatten(1, (block.mul, block.ir.dim))
+            for block, where in zip(blocks, blocks.slices(), strict=True)
+        }
+
+    @staticmethod
+    def join(parts: dict[str, Float[Tensor, "atoms mul m"]]) -> Float[Tensor, "atoms dim"]:
+        """Undo `split`."""
+        return torch.cat([part.flatten(1) for part in parts.values()], dim=1)
+
+
+def _leave_out_of_state_dict(module: nn.Module) -> None:
+    """Make all buffers follow the module without being stored: they are constants of the code, not of a trained network."""
+    for part in module.modules():
+        part._non_persistent_buffers_set.update(part._buffers)

@@ -1,0 +1,1 @@
+"""What every room uses: atomic files, progress bars, cores, typed values."""

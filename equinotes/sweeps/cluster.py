@@ -1,0 +1,175 @@
+"""Where a sweep runs: local worker processes, or a Dask cluster that is already there."""
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+SECONDS_TO_CONNECT = 5
+GIB_PER_WORKER = 1.5
+IDLE_DEATHS = 3
+"""How many local workers may die on their own account, rather than on a run's, before that counts as an error."""
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Any]:
+    """A client of the Dask scheduler at this address; ValueError in one line when it does not answer within 10 s."""
+    from distributed import Client
+
+    _knock(address)
+    with _unbroken():
+        client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    try:
+        yield client
+    finally:
+        with _unbroken():
+            client.close()
+
+
+def _knock(address: str) -> None:
+    """See whether a scheduler answers, since a client that finds none hangs for a while when it goes away."""
+    from distributed.comm import connect as open_comm
+
+    async def shake_hands() -> None:
+        comm = await asyncio.wait_for(open_comm(address), SECONDS_TO_CONNECT)  # its own timeout does not cover silence
+        await comm.close()
+
+    if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", address):
+        raise ValueError(f"the address of a Dask scheduler is written like tcp://node1:8786, got {address!r}")
+    try:
+        with ThreadPoolExecutor(1) as pool:  # a thread of its own: in Jupyter this one has a loop already
+            pool.submit(asyncio.run, shake_hands()).result()
+    except (OSError, ValueError, TypeError) as error:
+        hint = "start one with `dask scheduler`, or leave the address out to use local processes"
+        raise ValueError(f"no Dask scheduler answers at {address!r}; {hint}") from error
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of the block: a client of Dask that is broken off while it starts or closes hangs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
+
+
+@dataclass
+class LocalWorkers:
+    """Worker processes of this machine. Those that die are replaced, and all end with the process that started them."""
+
+    scheduler: str
+    count: int
+    threads: int
+    scratch: str
+    processes: list[tuple[subprocess.Popen, IO[bytes]]] = field(default_factory=list)
+    deaths: int = 0
+
+    def keep_up(self, wanted: int, failed: int) -> None:
+        """Start processes until as many are there as are wanted; RuntimeError where they die without any run's doing."""
+        for process, log in [pair for pair in self.processes if pair[0].poll() is not None]:
+            self.processes.remove((process, log))
+            self.deaths += 1
+            with log:
+                if self.deaths > failed + IDLE_DEATHS:
+                    raise RuntimeError(f"worker processes die as soon as they start: {_last_line(log)}")
+        while len(self.processes) < min(wanted, self.count):
+            self.processes.append(self._start())
+
+    def _start(self) -> tuple[subprocess.Popen, IO[bytes]]:
+        log = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 (open as long as the process)
+        call = f"work({self.scheduler!r}, {self.scratch!r}, parent={os.getpid()})"
+        command = [sys.executable, "-c", f"from equinotes.sweeps.cluster import work; {call}"]
+        threads = str(self.threads)
+        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "EQUINOTES_PROGRESS": "0"}
+        process = subprocess.Popen(
+            command,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in the terminal is for the sweep, which then ends them
+        )
+        return process, log
+
+    def kill(self) -> None:
+        """End all processes at once; a run on disk survives that."""
+        for process, _ in self.processes:
+            process.kill()
+        for process, log in self.processes:
+            process.wait()
+            log.close()
+        self.processes.clear()
+
+
+@contextmanager
+def local_workers(runs: int, workers: int | None) -> Iterator[tuple[Any, LocalWorkers]]:
+    """A client and its worker processes: at most one per run, as many as cores and memory allow unless `workers` says so."""
+    import dask
+    from dask.system import CPU_COUNT
+    from distributed import Client, LocalCluster
+
+    count = min(runs, workers or _affordable(CPU_COUNT))
+    quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL + 1}
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
+        with _unbroken():
+            cluster = stack.enter_context(LocalCluster(n_workers=0, host="127.0.0.1", **quiet))
+            client = stack.enter_context(Client(cluster, set_as_default=False))
+        pool = LocalWorkers(cluster.scheduler_address, count, max(1, CPU_COUNT // count), scratch)
+        try:
+            yield client, pool
+        finally:
+            with _unbroken():
+                pool.kill()
+                stack.close()
+
+
+def work(scheduler: str, scratch: str, *, parent: int) -> None:
+    """The main function of a local worker process."""
+    from distributed import Worker
+
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+    async def serve() -> None:
+        async with Worker(scheduler, nthreads=1, memory_limit=0, local_directory=scratch, dashboard=False) as worker:
+            await worker.finished()
+
+    asyncio.run(serve())
+
+
+def _end_with(parent: int) -> None:
+    """No process outlives the sweep that started it, not even when that is killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _affordable(cores: int) -> int:
+    from distributed.system import MEMORY_LIMIT
+
+    return max(1, min(cores, int(MEMORY_LIMIT / 2**30 / GIB_PER_WORKER)))
+
+
+def _last_line(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "without a word"

@@ -1,0 +1,183 @@
+"""Many configurations at once: local processes, or any Dask cluster by its address."""
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+from tqdm.std import tqdm
+
+from equinotes.config import RunConfig
+from equinotes.runs.store import Run
+from equinotes.support.progress import bar
+from equinotes.sweeps.cluster import connect, local_workers
+
+DIED = "its worker process died (out of memory?)"
+RESTARTS = 2
+"""How often a run is given to another worker when one died before it got to it."""
+
+
+def retrain_without(config: RunConfig, l: int) -> RunConfig:
+    """The configuration of a network that is trained without order l: another experiment than zeroing it in a trained one.
+
+    >>> retrain_without(RunConfig(ls=(0, 1, 2)), 1).ls
+    (0, 2)
+    """
+    if l not in config.ls or l == 0:
+        raise ValueError(f"l must be one of the orders above 0 in ls={config.ls}, got {l}")
+    return config.but(ls=[order for order in config.ls if order != l])
+
+
+def sweep(
+    configs: Iterable[RunConfig],
+    *,
+    runs_dir: str | Path = "runs",
+    workers: int | None = None,
+    scheduler: str | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train every configuration; complete runs come back at once, and interrupted ones continue.
+
+    Runs go to `workers` local processes (as many as cores and memory allow), which share the cores between them, or to the
+    Dask cluster whose scheduler has the address `scheduler`, such as `tcp://node1:8786`: its workers need this package, one
+    thread each, and `runs_dir` on a disk that all machines share.
+
+    Returns one row per different configuration, in the order given: `run_id`, `status` ("done", "failed" or "cancelled"),
+    `error` (one line, empty when done) and `path`. A run that fails harms no other; an interrupted sweep loses nothing.
+
+    Raises ValueError for a scheduler that does not answer within 10 s and for an unknown device.
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    todo = {config.run_id: config for config in configs}
+    folder = Path(runs_dir).resolve()
+    outcome = {run_id: ("done", "") for run_id in todo if Run(folder / run_id).complete}
+    waiting = {run_id: config for run_id, config in todo.items() if run_id not in outcome}
+    if waiting:
+        outcome |= _train_all(waiting, folder, workers, scheduler, device, progress)
+    rows = [(run_id, *outcome[run_id], str(folder / run_id)) for run_id in todo]
+    return pd.DataFrame(rows, columns=["run_id", "status", "error", "path"])
+
+
+def _train_all(
+    configs: dict[str, RunConfig], folder: Path, workers: int | None, scheduler: str | None, device: str, progress: bool
+) -> dict[str, tuple[str, str]]:
+    if scheduler is not None:
+        with connect(scheduler) as client:
+            return _Sweep(client, folder, device, configs).run(progress)
+    from equinotes.data.qm9 import load_qm9
+
+    if device not in ("auto", "cpu"):  # to check the others takes torch, seconds to import
+        from equinotes.training.loop import pick_device
+
+        pick_device(device)
+    load_qm9(progress=progress)  # packed once here; the processes then map it
+    with local_workers(len(configs), workers) as (client, pool):
+        return _Sweep(client, folder, device, configs).run(progress, pool.keep_up)
+
+
+@dataclass
+class _Sweep:
+    """The runs under way on one cluster: futures by run, and what the workers tell about them."""
+
+    client: Any
+    folder: Path
+    device: str
+    configs: dict[str, RunConfig]
+    topic: str = field(default_factory=lambda: f"equinotes-{uuid4().hex}")
+    news: "SimpleQueue[dict[str, Any]]" = field(default_factory=SimpleQueue)
+    running: dict[str, Any] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+    restarts: dict[str, int] = field(default_factory=dict)
+    outcome: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def run(self, progress: bool, keep_up: Callable[[int, int], None] | None = None) -> dict[str, tuple[str, str]]:
+        """Train all and return status and error by run; `keep_up(running, failed)` sees to the workers."""
+        self.client.subscribe_topic(self.topic, lambda event: self.news.put(event[1]))
+        total = sum(config.epochs for config in self.configs.values())
+        with bar(total=total, desc="sweep", progress=progress, unit="epoch") as shown:
+            try:
+                self.running = {run_id: self._submit(run_id) for run_id in self.configs}
+                while self.running:
+                    if keep_up is not None:
+                        keep_up(len(self.running), sum(status == "failed" for status, _ in self.outcome.values()))
+                    with suppress(Empty):
+                        self._hear(self.news.get(timeout=0.5), shown)
+                    self._collect(shown)
+            except BaseException:
+                with suppress(Exception):  # the error above is the one to see
+                    self.client.cancel(list(self.running.values()))
+                raise
+        return self.outcome
+
+    def _submit(self, run_id: str) -> Any:
+        future = self.client.submit(_train_one, self.configs[run_id], str(self.folder), self.device, self.topic, pure=False)
+        future.add_done_callback(lambda _: self.news.put({}))
+        return future
+
+    def _hear(self, news: dict[str, Any], shown: "tqdm[Any]") -> None:
+        """Move the bar by the epochs that ended; empty news only says that some run ended."""
+        if not news:
+            return
+        run_id, epoch = news["run_id"], news["epoch"]
+        before = self.epochs.get(run_id, 0)
+        self.epochs[run_id] = max(before, epoch)
+        shown.set_postfix_str(f"{len(self.outcome)} of {len(self.configs)} runs ended, {news['text']}", refresh=False)
+        shown.update(self.epochs[run_id] - before)
+
+    def _collect(self, shown: "tqdm[Any]") -> None:
+        """Take the futures that ended; a run whose worker died before the run began is given to another."""
+        for run_id, future in list(self.running.items()):
+            if not future.done():
+                continue
+            status, error = self._verdict(run_id, future)
+            if error == DIED and run_id not in self.epochs and self.restarts.get(run_id, 0) < RESTARTS:
+                self.restarts[run_id] = self.restarts.get(run_id, 0) + 1
+                self.running[run_id] = self._submit(run_id)
+                continue
+            self.outcome[run_id] = (status, error)
+            del self.running[run_id]
+            shown.update(self.configs[run_id].epochs - self.epochs.get(run_id, 0))
+            if error:
+                shown.write(f"{run_id} {status}: {error}", file=sys.stderr)
+
+    def _verdict(self, run_id: str, future: Any) -> tuple[str, str]:
+        from distributed import KilledWorker
+
+        if future.cancelled():
+            return "cancelled", "the cluster cancelled it"
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            return "failed", DIED
+        if error is not None:
+            return "failed", " ".join(str(error).split()) or type(error).__name__
+        if not Run(self.folder / run_id).complete:
+            return "failed", f"it ended, but is not in {self.folder}: the cluster needs a disk that all machines share"
+        return "done", ""
+
+
+def _train_one(config: RunConfig, runs_dir: str, device: str, topic: str) -> None:
+    """Runs in a worker: train, and tell after each epoch how it goes; stop when nobody wants the result any more."""
+    from distributed import get_worker
+
+    from equinotes.training.loop import train
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def tell(epoch: int, metrics: dict[str, float] | None = None) -> None:
+        task = worker.state.tasks.get(key)
+        if task is None or task.state in ("cancelled", "released"):
+            raise InterruptedError("cancelled")
+        error = next((f"{name} {value:.3f}" for name, value in (metrics or {}).items() if name.startswith("val_mae")), "")
+        text = f"ls={','.join(map(str, config.ls))} seed={config.seed} {error}".strip()
+        worker.log_event(topic, {"run_id": config.run_id, "epoch": epoch, "text": text})
+
+    tell(0)
+    train(config, device=device, runs_dir=runs_dir, progress=False, on_epoch=tell)

@@ -1,0 +1,95 @@
+"""The pages of results hold together: no number is typed, sentences lead to figures, figures to tables, tables to commands."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from equinotes.audit import ledger, report, scale
+from equinotes.audit.claims import CLAIMS, VERDICTS
+from equinotes.audit.reported import REPORTED
+from equinotes.audit.verdicts import headline
+from equinotes.book.parameters import read_notebook
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("07_paper_against_rerun", "08_is_order_l_used", "09_ledger")]
+
+NAMES = [r"```.*?```", r"`[^`]*`", r"\]\([^)]*\)", r"\$[^$]*\$", r"^\(.*\)=$", r"notebook \d\d", r"\bC\d\b"]
+"""Where a digit belongs to a name: code, links, formulas, labels, notebooks, claims."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_number_is_typed_into_the_text(page):
+    for cell in read_notebook(page).cells:
+        if cell.cell_type == "markdown":
+            text = cell.source
+            for name in NAMES:
+                text = re.sub(name, "", text, flags=re.DOTALL | re.MULTILINE)
+            assert re.findall(r".*\d.*", text) == []
+
+
+@pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.stem)
+def test_figures_say_where_they_come_from(page):
+    cells = [cell for cell in read_notebook(page).cells if cell.cell_type == "code"]
+    for cell, after in pairwise(cells):
+        if "figure" in cell.metadata.get("mystnb", {}):
+            assert "source_note(" in after.source, cell.metadata["mystnb"]["figure"]["name"]
+            assert len(cell.metadata["mystnb"]["image"]["alt"]) > 40
+
+
+def test_a_source_note_names_files_that_are_stored_and_commands_that_exist():
+    from equinotes.cli import commands
+    from equinotes.cli import main as cli
+
+    note = report.source_note(["runs", "ablations"], ["table", "substitutes"])
+    assert re.findall(r"`(results/[^`]+)`", note) == ["results/audit/runs.parquet", "results/audit/ablations.parquet"]
+    found = re.findall(r"`(equinotes [^`]+)`", note)
+    assert found == ["equinotes audit run table substitutes", "equinotes audit diagnose", "equinotes audit store"]
+    for command in found:
+        _, name, *words = command.split()
+        cli._parse(name, getattr(commands, name.capitalize()), words, None)
+
+
+def test_evidence_links_to_figures_that_there_are():
+    notebooks = [nbformat.read(path, 4) for path in (ROOT / "notebooks").glob("*.ipynb")]
+    known = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for nb in notebooks for cell in nb.cells}
+    assert {place for links in ledger.FIGURES.values() for place in links.values()} <= known
+    assert list(ledger.FIGURES) == [claim.name for claim in CLAIMS]
+
+
+def test_every_verdict_has_its_badge():
+    css = (ROOT / "book" / "_static" / "equinotes.css").read_text()
+    for verdict in VERDICTS:
+        look = re.search('class="verdict ([^"]+)"', ledger.badge(verdict))[1]
+        assert f".{look} {{" in css
+
+
+def test_claims_and_thresholds_are_those_that_were_committed_before_the_runs():
+    same = ledger.unchanged()
+    if same is None:
+        pytest.skip("git does not have the commit of the claims")
+    assert same
+
+
+def test_each_claim_on_the_papers_page_leads_to_its_verdict():
+    text = (ROOT / "book" / "paper.md").read_text()
+    labels = "\n".join(cell.source for cell in read_notebook(PAGES[2]).cells if cell.cell_type == "markdown")
+    for claim in CLAIMS:
+        label = f"claim-{claim.name.lower()}"
+        assert f"<{label}>`" in text and f"({label})=" in labels
+
+
+@pytest.mark.skipif(not (ROOT / "results" / "audit").is_dir(), reason="no stored tables")
+@pytest.mark.parametrize("place", ledger.PAGES_WITH_HEADLINE)
+def test_the_main_result_is_what_the_stored_tables_say(place):
+    page = (ROOT / place).read_text()
+    assert page == ledger.with_headline(page, headline(report.open_tables())), "run python -m equinotes.audit.ledger"
+
+
+def test_reported_errors_are_those_of_the_papers_page():
+    lines = (ROOT / "book" / "paper.md").read_text().split("(reported-table)=")[1].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| \d", line)]
+    stated = [(int(row[1]), int(row[3].replace(",", "")), row[5], float(row[6])) for row in rows]
+    assert stated == [(row.mul, scale.counted_parameters(row.ls, row.mul), str(row.epochs or "–"), row.error) for row in REPORTED]

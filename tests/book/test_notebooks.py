@@ -1,0 +1,219 @@
+"""Notebooks: their parameters, their execution in this very environment, and what is left when they fail."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import psutil
+import pytest
+
+from equinotes.book.notebooks import NotebookFailed, rerun_command, run_notebook
+from equinotes.book.parameters import find_notebook, list_notebooks, parameters_of, parse_parameters, read_notebook, title_of
+from equinotes.support.values import check
+
+PARAMETERS = """\
+lmax: int = 4  # highest order drawn
+ls: tuple[int, ...] = (
+    0,
+    1,
+)  # orders
+name: str | None = None  # a word
+what = ""
+"""
+REPORT = """\
+import os, sys, warnings
+from equinotes.support.progress import bar
+for _ in bar(range(3), desc="inner"):
+    pass
+print(lmax, ls, name, sys.executable, os.getcwd(), sep="\\n")
+"""
+ACT = """\
+import time
+if what == "fail":
+    raise ValueError("first line\\nsecond line")
+if what == "sleep":
+    print(os.getpid(), file=open("kernel.pid", "w"))
+    time.sleep(600)
+import matplotlib.pyplot as plt
+plt.plot([1, 2]);
+"""
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """A notebook in a folder of its own, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# A lesson\n\nand a question"),
+            nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(REPORT),
+            nbformat.v4.new_code_cell(ACT),
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    path = tmp_path / "07_demo.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def cells_tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def outputs_of(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def test_a_run_is_whole_clean_and_says_where_its_numbers_come_from(demo, monkeypatch):
+    """Under a `python3` kernel that does not work, as on a machine where it belongs to another environment."""
+    broken = demo.parent / "jupyter" / "kernels" / "python3"
+    broken.mkdir(parents=True)
+    (broken / "kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(demo.parent / "jupyter"))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    source = demo.read_bytes()
+
+    out = run_notebook(demo, {"lmax": 3, "ls": [0, 2]}, out=Path("new/{braces}.ipynb"), progress=False)
+
+    notebook = read_notebook(out)
+    printed = "".join(output.text for output in outputs_of(notebook) if output.output_type == "stream").splitlines()
+    assert printed == ["3", "(0, 2)", "None", sys.executable, os.getcwd()]
+    assert [output for output in outputs_of(notebook) if output.get("name") == "stderr"] == []
+    assert any("image/png" in output.get("data", {}) for output in outputs_of(notebook))
+    (injected,) = cells_tagged(notebook, "injected-parameters")
+    assert injected.source == "lmax = 3\nls = (0, 2)" and "remove-cell" in injected.metadata.tags
+    assert notebook.cells[0].source.startswith("# A lesson")
+    (header,) = cells_tagged(notebook, "provenance")
+    record = notebook.metadata["equinotes"]
+    assert notebook.cells[1] == header and record["command"] in header.source and record["date"] in header.source
+    assert record["parameters"] == {"lmax": 3, "ls": [0, 2], "name": None, "what": ""}
+    assert demo.read_bytes() == source
+    assert sorted(path.name for path in out.parent.iterdir()) == ["{braces}.ipynb"]
+
+
+def test_a_failing_cell_is_told_in_short_and_what_ran_is_kept(demo):
+    out = Path("out.ipynb")
+    out.write_text("an older result")
+    with pytest.raises(NotebookFailed) as caught:
+        run_notebook(demo, {"what": "fail"}, out=out, progress=False)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "cell [4] of 07_demo.ipynb failed: ValueError: first line"
+    assert lines[-1] == "what ran until then is kept in out.failed.ipynb"
+    assert any('raise ValueError("first line' in line for line in lines) and len(lines) < 10
+    assert out.read_text() == "an older result"
+    kept = read_notebook(Path("out.failed.ipynb"))
+    assert any(output.output_type == "error" for output in outputs_of(kept))
+    assert sorted(path.name for path in demo.parent.glob("*out*")) == ["out.failed.ipynb", "out.ipynb"]
+
+
+def test_ctrl_c_ends_the_kernel_and_leaves_nothing_half_done(demo):
+    code = f"from equinotes.book.notebooks import run_notebook; run_notebook({str(demo)!r}, {{'what': 'sleep'}}, out='out.ipynb')"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pid = Path("kernel.pid")
+    wait_until(lambda: pid.exists() and pid.read_text().strip(), process)
+    kernel = psutil.Process(int(pid.read_text()))
+    os.killpg(process.pid, signal.SIGINT)
+    assert "KeyboardInterrupt" in process.communicate(timeout=60)[1]
+    wait_until(lambda: not kernel.is_running() or kernel.status() == psutil.STATUS_ZOMBIE)
+    assert sorted(path.name for path in demo.parent.iterdir()) == ["07_demo.ipynb", "kernel.pid"]
+
+
+def wait_until(condition, process=None, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_the_parameters_cell_says_names_types_defaults_and_help(demo):
+    found = parameters_of(demo)
+    assert [str(parameter) for parameter in found.values()] == [
+        "lmax: int = 4",
+        "ls: tuple[int, ...] = (0, 1)",
+        "name: str | None = None",
+        "what: str = ''",
+    ]
+    assert [parameter.help for parameter in found.values()] == ["highest order drawn", "orders", "a word", ""]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "says"),
+    [
+        ({"lmx": 3}, ValueError, r"unknown parameter of 07_demo 'lmx'; did you mean 'lmax'"),
+        ({"lmax": "3"}, TypeError, r"lmax must be a whole number, got '3'"),
+        ({"lmax": True}, TypeError, r"lmax must be a whole number, got True"),
+        ({"ls": 3}, TypeError, r"ls must be whole numbers such as 0,1,2, got 3"),
+        ({"ls": (0, "a")}, TypeError, r"ls must be whole numbers"),
+        ({"name": 3}, TypeError, r"name must be text or None, got 3"),
+    ],
+)
+def test_unknown_names_and_wrong_types_are_refused_before_anything_runs(demo, parameters, error, says):
+    with pytest.raises(error, match=says):
+        run_notebook(demo, parameters, progress=False)
+    assert [path.name for path in demo.parent.iterdir()] == ["07_demo.ipynb"]
+
+
+def test_the_command_in_the_header_gives_the_same_parameters(demo):
+    given = {"lmax": 3, "ls": (0, 2, 5), "name": "a b", "what": "it's = $HOME"}
+    words = shlex.split(rerun_command(demo, given))
+    assert words[:3] == ["equinotes", "run", str(demo)]
+    assert parse_parameters(demo, words[4::2]) == given
+    with pytest.raises(ValueError, match="name=value, got 'lmax'"):
+        parse_parameters(demo, ["lmax"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: b"",
+        lambda whole: b"\x80\x81 no text",
+        lambda whole: b"{}",
+        lambda whole: b"[1, 2]",
+        lambda whole: b"null",
+        lambda whole: whole.replace(b'"cell_type": "code"', b'"cell_type": "coda"'),
+        lambda whole: whole.replace(b"lmax: int = 4", b"lmax: int = = 4"),
+    ],
+    ids=["cut off", "empty", "binary", "no notebook", "a list", "null", "a strange cell", "no Python"],
+)
+def test_a_damaged_notebook_is_named_in_one_line(demo, damage):
+    demo.write_bytes(damage(demo.read_bytes()))
+    with pytest.raises(ValueError, match=r"07_demo\.ipynb") as caught:
+        run_notebook(demo, progress=False)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in demo.parent.iterdir()] == ["07_demo.ipynb"]
+
+
+def test_an_unknown_notebook_names_the_nearest():
+    with pytest.raises(FileNotFoundError, match=r"unknown notebook 'spherical_harmonic'; did you mean '01_spherical_harmonics'"):
+        find_notebook("spherical_harmonic")
+
+
+@pytest.mark.parametrize("path", list_notebooks(), ids=lambda path: path.stem)
+def test_the_books_notebooks_can_be_run_by_anyone(path, monkeypatch, tmp_path):
+    """By name from any folder, with typed and commented parameters that papermill finds as well."""
+    monkeypatch.chdir(tmp_path)
+    number, _, title = path.stem.partition("_")
+    assert (
+        find_notebook(path.stem).samefile(path) and find_notebook(number).samefile(path) and find_notebook(title).samefile(path)
+    )
+    assert title_of(path) != path.stem
+    found = parameters_of(path)
+    for name, parameter in found.items():
+        assert parameter.hint is not None and parameter.help, f"{name} wants a type and a comment"
+        assert check(name, parameter.default, parameter.hint) == parameter.default
+        assert parse_parameters(path, [shlex.split(rerun_command(path, {name: parameter.default}))[-1]]) == {
+            name: parameter.default
+        }
+    assert {name: known["help"] for name, known in papermill.inspect_notebook(path).items()} == {
+        name: parameter.help for name, parameter in found.items()
+    }

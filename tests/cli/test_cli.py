@@ -1,0 +1,274 @@
+"""The command line: flags are the fields of RunConfig, errors are one line, and help comes without heavy imports."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equinotes import RunConfig, list_runs, train
+from equinotes.cli import commands
+from equinotes.cli import main as cli
+from equinotes.cli.flags import config_of, configs_of, field_docs
+from equinotes.config import MAX_L
+
+SMOKE = RunConfig.preset("smoke")
+HEAVY = {
+    "torch",
+    "e3nn",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "rdkit",
+    "phate",
+    "matplotlib",
+    "seaborn",
+    "papermill",
+    "dask",
+    "distributed",
+}
+
+
+@pytest.fixture
+def equinotes(capsys):
+    """Call the command; returns its exit code and the lines that it wrote to stdout and stderr."""
+
+    def call(*words):
+        try:
+            code = cli.main([str(word) for word in words])
+        except SystemExit as end:  # after --help
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out.splitlines(), captured.err.splitlines()
+
+    return call
+
+
+def parsed(name, *words):
+    command = getattr(commands, name.capitalize())
+    return cli._parse(name, command, list(words), commands.start_of(command, words))
+
+
+def flags_of(values):
+    words = []
+    for name, value in values.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name == "ls":
+            words += [flag, ",".join(map(str, value))]
+        elif isinstance(value, bool):
+            words += [flag] * value
+        else:
+            words += [flag, str(value)]
+    return words
+
+
+@settings(max_examples=25)
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "ls": st.sets(st.integers(1, MAX_L)).map(lambda ls: (0, *sorted(ls))),
+            "mul": st.integers(1, 64),
+            "lr": st.floats(1e-8, 1.0),
+            "graph": st.sampled_from(["bonds", "radius"]),
+            "gate": st.booleans(),
+            "target": st.sampled_from(["gap", "U0_atom"]),
+            "split_seed": st.integers(0, 99),
+        },
+    ),
+    st.sampled_from([None, "smoke", "paper"]),
+)
+def test_flags_go_before_the_preset_and_the_preset_before_the_defaults(changes, preset):
+    words = flags_of(changes) + (["--preset", preset] if preset else [])
+    wanted = RunConfig.preset(preset, **changes) if preset else RunConfig(**changes)
+    assert config_of(parsed("train", *words).config) == wanted
+
+
+def test_a_sweep_takes_every_combination_once():
+    words = ["--preset", "smoke", "--ls", "0,1", "0-2", "0-1", "--seed", "0", "1", "--gate", "True", "False"]
+    found = configs_of(parsed("sweep", *words).config)
+    wanted = [SMOKE.but(ls=ls, seed=seed, gate=gate) for ls in [(0, 1), (0, 1, 2)] for gate in (True, False) for seed in (0, 1)]
+    assert sorted(config.run_id for config in found) == sorted(config.run_id for config in wanted)
+
+
+def test_every_field_is_a_flag_with_its_own_words(equinotes):
+    assert field_docs().keys() == {field.name for field in fields(RunConfig)}
+    for command in ("train", "sweep"):
+        code, out, _ = equinotes(command, "--help")
+        text = " ".join(word for line in out for word in line.strip("│ ").split())
+        assert code == 0
+        for name, doc in field_docs().items():
+            assert f"--{name.replace('_', '-')}" in text
+            assert doc.split("[")[0].split(".")[0] in text
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(equinotes, command):
+    code, out, err = equinotes(command, "--help")
+    assert code == 0 and err == []
+    assert out[0].startswith(f"usage: equinotes {command}")
+    examples = [line.split() for line in out if line.startswith("$ ")]
+    assert examples and all(words[1:3] == ["equinotes", command] for words in examples)
+    if command != "run":  # whose example names a notebook
+        for words in examples:
+            parsed(command, *words[3:])
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--version"], *([name, "--help"] for name in cli.COMMANDS)], ids=str)
+def test_help_imports_nothing_heavy(words):
+    code = f"""
+import sys
+from equinotes.cli.main import main
+try:
+    main({words!r})
+except SystemExit:
+    pass
+print("MODULES", *{{name.partition(".")[0] for name in sys.modules}})
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = set(said.partition("MODULES")[2].split())
+    assert loaded & HEAVY == set()
+    assert "equinotes" in loaded and ("tyro" in loaded) == (len(words) == 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["tran"], r"unknown command 'tran'; did you mean 'train'"),
+        (["train", "--mull", "3"], r"unrecognized options: --mull, 3; did you mean --mul\?; see equinotes train --help"),
+        (["train", "--mul", "x"], r"--mul: a number is needed, got 'x'"),
+        (["train", "--lr", "x"], r"--lr: a number is needed, got 'x'"),
+        (["train", "--ls", "a"], r"ls must be whole numbers such as 0,1,2, got 'a'"),
+        (["train", "--ls"], r"missing value for argument '--ls'"),
+        (["train", "--graph", "bond"], r"invalid choice 'bond' .*'bonds', 'radius'"),
+        (["train", "--preset", "quik"], r"unknown preset 'quik'; did you mean 'quick'"),
+        (["train", "--preset"], r"unknown preset ''; known: paper, quick, smoke"),
+        (["train", "more"], r"unrecognized options: more"),
+        (["sweep", "--seed"], r"--seed needs at least one value"),
+        (["sweep", "--mul", "3", "x"], r"--mul does not take '3', 'x'"),
+        (["sweep", "--gate", "maybe"], r"invalid choice 'maybe'"),
+        (["data", "--molecule", "x"], r"--molecule does not take 'x'"),
+        (["results", "--compare", "0,1"], r"--compare takes two sets of orders, got 1"),
+        (["run", "1", "2"], r"unrecognized options: 2"),
+    ],
+)
+@pytest.mark.parametrize("box", [True, False], ids=["box", "plain"])
+def test_what_is_not_understood_is_told_in_one_line(equinotes, tmp_path, monkeypatch, words, says, box):
+    """Whatever the terminal: tyro draws boxes where it can."""
+    monkeypatch.setattr("tyro._fmtlib._FORCE_UTF8_BOXES", box)
+    if words[0] == "results":
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x" / "config.json").write_text("{}")
+        words = [*words, "--runs-dir", tmp_path]
+    code, out, err = equinotes(*words)
+    assert code == 2 and out == []
+    (line,) = err
+    assert re.match(f"equinotes: .*{says}", line)
+
+
+def test_a_fault_of_the_program_shows_where_it_is(equinotes, monkeypatch):
+    """Only what this package raises in so many words is a message; an error of Python's own is not."""
+    monkeypatch.setattr(commands.Book, "run", lambda self: int("x"))
+    with pytest.raises(ValueError, match="invalid literal"):
+        equinotes("book")
+
+
+def test_ctrl_c_says_how_to_go_on(equinotes, monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.Book, "run", interrupted)
+    code, _, err = equinotes("book")
+    assert code == 130 and err[-1] == "stopped; nothing is lost: the same command continues"
+
+
+def test_a_file_that_the_system_refuses_is_told_without_numbers(equinotes, monkeypatch, tmp_path):
+    def refused(self):
+        (tmp_path / "nowhere" / "x").write_text("")
+
+    monkeypatch.setattr(commands.Book, "run", refused)
+    assert equinotes("book") == (2, [], [f"equinotes: No such file or directory: {tmp_path}/nowhere/x"])
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_no_error(monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    code = "import sys; from equinotes.cli.main import main; sys.exit(main(['data']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 0
+
+
+def test_data_shows_counts_and_units(equinotes):
+    """Counts: Ramakrishnan et al. 2014 less the molecules that fail the consistency check."""
+    code, out, _ = equinotes("data")
+    assert code == 0 and "130,831 molecules, 2,359,210 atoms" in out[0]
+    rows = {line.split()[0]: line.split()[1:] for line in out[3:]}
+    assert rows["U0_atom"][:3] == ["eV", "-76.1160", "10.3237"]
+    assert rows["alpha"][0] == "bohr^3"
+
+
+def test_data_shows_a_molecule_by_its_number(equinotes):
+    """QM9's first molecule is methane."""
+    code, out, _ = equinotes("data", "--molecule", 1)
+    assert code == 0 and out[0] == "QM9 molecule 1: CH4, C"
+    assert sum(line.split()[1:2] == ["H"] for line in out) == 4 and "  bonds: 0-1, 0-2, 0-3, 0-4" in out
+
+
+def test_train_results_and_sweep_on_one_run_store(equinotes, tmp_path, qm9):
+    for seed in (0, 1):
+        train(SMOKE.but(seed=seed, ls=(0,)), device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+    code, out, err = equinotes("train", "--preset", "smoke", "--ls", "0", "--seed", "1", "--runs-dir", tmp_path)
+    assert (code, err) == (0, []) and out[0] == str(tmp_path / SMOKE.but(seed=1, ls=(0,)).run_id)
+    assert "mae_eV" in out[1] and "mse_eV2" in out[1]
+    code, out, err = equinotes("train", "--preset", "smoke", "--runs-dir", tmp_path)
+    assert code == 0 and len(list_runs(tmp_path)) == 3
+
+    code, out, err = equinotes("sweep", "--preset", "smoke", "--ls", "0", "--seed", "0", "1", "--runs-dir", tmp_path)
+    assert code == 0 and err == ["runs: 2, complete: 2"] and len(out) == 3
+    code, out, err = equinotes("sweep", "--preset", "smoke", "--seed", "0", "5", "--runs-dir", tmp_path, "--dry-run")
+    assert code == 0 and err == ["runs: 2, complete: 1"]
+    assert out == [SMOKE.run_id, SMOKE.but(seed=5).run_id]
+
+    code, out, _ = equinotes("results", "--runs-dir", tmp_path)
+    assert code == 0 and len(out) == 4 and out[0].split()[:2] == ["ls", "mul"]
+    code, out, _ = equinotes("results", "--runs-dir", tmp_path, "--compare", "0", "0,1")
+    assert code == 0 and out[1].split()[:2] == ["test_mae_eV", "1"]
+    code, out, _ = equinotes("results", "--runs-dir", tmp_path, "--export", tmp_path / "all.csv")
+    assert code == 0 and len(pd.read_csv(tmp_path / "all.csv")) == 3
+
+
+def test_a_sweep_with_a_failed_run_ends_with_code_1(equinotes, tmp_path, monkeypatch):
+    from importlib import import_module
+
+    outcome = pd.DataFrame({"run_id": ["a"], "status": ["failed"], "error": ["out of luck"], "path": [tmp_path / "a"]})
+    monkeypatch.setattr(import_module("equinotes.sweeps.sweep"), "sweep", lambda *_, **__: outcome)
+    code, _, err = equinotes("sweep", "--preset", "smoke", "--runs-dir", tmp_path)
+    assert code == 1 and err[-1] == "1 of 1 runs did not end well; the same command tries them again"
+
+
+def test_run_lists_notebooks_and_their_parameters(equinotes):
+    code, out, _ = equinotes("run")
+    assert code == 0 and any(line.startswith("01_spherical_harmonics ") for line in out)
+    listed = equinotes("run", "01", "--list")
+    assert listed == equinotes("run", "spherical_harmonics", "--help")
+    assert listed[0] == 0 and any("lmax: int = " in line for line in listed[1])
+
+
+def test_run_gives_typed_values_to_the_notebook(equinotes, monkeypatch, tmp_path):
+    from equinotes.book import notebooks
+
+    asked = []
+
+    def run_notebook(path, values, *, out):
+        asked.append((path.stem, values, out))
+        return out
+
+    monkeypatch.setattr(notebooks, "run_notebook", run_notebook)
+    code, out, _ = equinotes("run", "02", "-p", "ls=0,1", "-p", "molecule=1", "--out", tmp_path / "x.ipynb")
+    assert code == 0 and out == [f"wrote {tmp_path / 'x.ipynb'}"]
+    assert asked == [("02_equivariant_convolution", {"ls": [0, 1], "molecule": 1}, tmp_path / "x.ipynb")]

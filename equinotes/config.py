@@ -183,12 +183,14 @@ class RunConfig:
         return self.from_dict({**self.to_dict(), **changes})
 
 
-FIRST_FIELDS = frozenset(
-    "target auxiliary reference ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block epochs batch_size "
-    "lr weight_decay num_train num_val num_test split_seed seed".split()
-)
+FIRST_FIELDS = frozenset({
+    "target", "auxiliary", "reference", "ls", "mul", "num_blocks", "atom_dim", "num_basis", "cutoff", "graph", "degree_norm",
+    "gate", "last_block", "epochs", "batch_size", "lr", "weight_decay", "num_train", "num_val", "num_test", "split_seed", "seed",
+})  # fmt: skip
 """Fields of the first stored runs; a run's name hashes them all."""
 _DEFAULTS = {field.name: field.default for field in fields(RunConfig)}
+SEQUENCES = frozenset(name for name, value in _DEFAULTS.items() if isinstance(value, tuple))
+"""Fields that hold several items."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {"ls": (0, 1), "mul": 4, "num_blocks": 2, "epochs": 2, "num_train": 64, "num_val": 32, "num_test": 32},

@@ -14,7 +14,8 @@ from equinotes.networks.paper import Network
 from equinotes.runs.store import Run
 from equinotes.support.cores import side_by_side
 from equinotes.support.progress import bar
-from equinotes.training.loop import batch_of, predict, prepare
+from equinotes.training.prediction import batch_of, predict
+from equinotes.training.targets import prepare
 
 
 class LayerArray(NamedTuple):

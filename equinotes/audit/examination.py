@@ -22,7 +22,8 @@ from equinotes.data.splits import draw_split
 from equinotes.irreps import invariants, split_irreps
 from equinotes.networks.paper import Network
 from equinotes.runs.store import Run
-from equinotes.training.loop import batch_of, composition
+from equinotes.training.prediction import batch_of
+from equinotes.training.targets import composition
 
 MOLECULES = 1000
 """Test molecules for structure, probes and similarity."""

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+NUMERICS = 1
+"""Version of the numerics: raised by a change of the code that changes a run's numbers by more than rounding. A run without one
+is of version 1."""
+
 LIBRARIES = ("torch", "e3nn", "numpy", "pandas")
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from equinotes.config import RunConfig
+from equinotes.config import SEQUENCES, RunConfig
 from equinotes.support.files import write_atomically
 
 FIELDS = [field.name for field in fields(RunConfig)]
-LISTS = {"ls", "auxiliary"}
 ALWAYS = ["ls", "mul", "num_train", "epochs", "seed"]
 
 
@@ -29,10 +28,17 @@ def as_listed(stored: pd.DataFrame) -> pd.DataFrame:
 
     A run that serves several experiments names all of them in `experiment`.
     """
-    errors = [name for name in stored.columns if name.startswith(("mae_", "rmse_", "mse_"))]
+    stored = with_new_fields(stored)
+    errors = [name for name in stored.columns if name.removeprefix("average_").startswith(("mae_", "rmse_", "mse_"))]
     runs = stored.rename(columns={name: f"test_{name}" for name in errors})
     runs["experiment"] = runs.groupby("run_id")["experiment"].transform(", ".join)
     return runs.drop_duplicates("run_id", ignore_index=True).assign(status="stored", complete=True)
+
+
+def with_new_fields(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of runs with the fields of `RunConfig` that it was stored without: they had their defaults."""
+    missing = {field.name: field.default for field in fields(RunConfig) if field.name not in table}
+    return table.assign(**{name: pd.Series([value] * len(table), table.index, object) for name, value in missing.items()})
 
 
 def error_columns_of(runs: pd.DataFrame) -> list[str]:
@@ -48,11 +54,11 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     if runs.empty:
         return pd.DataFrame()
     known = [name for name in FIELDS if name in runs]
-    differing = [name for name in known if runs[name].map(orders_text if name in LISTS else str).nunique() > 1]
+    differing = [name for name in known if runs[name].map(orders_text if name in SEQUENCES else str).nunique() > 1]
     shown = [name for name in ["experiment", *known] if name in runs and (name in {"experiment", *ALWAYS} or name in differing)]
     rest = [name for name in [*error_columns_of(runs), "seconds", "status"] if name in runs]
     table = runs[[*shown, *rest]].copy()
-    for name in LISTS & set(shown):
+    for name in SEQUENCES & set(shown):
         table[name] = table[name].map(orders_text)
     for name in (name for name in shown if pd.api.types.is_float_dtype(table[name]) and name in INTEGERS):
         table[name] = table[name].astype("Int64")  # whole numbers became floats beside a damaged run
@@ -72,7 +78,8 @@ def compare(runs: pd.DataFrame, first: tuple[int, ...], second: tuple[int, ...])
     Raises ValueError where no pair of complete runs differs in its orders only.
     """
     complete = runs[runs["complete"]] if len(runs) else runs
-    orders = complete["ls"].map(orders_text) if len(complete) else pd.Series(dtype=str)
+    complete = complete.assign(**{name: complete[name].map(orders_text) for name in SEQUENCES & set(complete)})
+    orders = complete["ls"] if len(complete) else pd.Series(dtype=str)
     others = [name for name in FIELDS if name != "ls"]
     sides = [complete[orders == orders_text(ls)] for ls in (first, second)]
     pairs = sides[0].merge(sides[1], on=others, suffixes=("_1", "_2")) if all(map(len, sides)) else pd.DataFrame()
@@ -107,7 +114,7 @@ def _paired(pairs: pd.DataFrame, name: str, first: tuple[int, ...], second: tupl
 def export(runs: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV or Parquet, by the name's ending, whole or not at all; orders become text in CSV."""
     writers: dict[str, Callable[[Path], object]] = {
-        ".csv": lambda beside: runs.assign(**{name: runs[name].map(orders_text) for name in LISTS & set(runs)}).to_csv(
+        ".csv": lambda beside: runs.assign(**{name: runs[name].map(orders_text) for name in SEQUENCES & set(runs)}).to_csv(
             beside, index=False
         ),
         ".parquet": lambda beside: runs.to_parquet(beside, index=False),

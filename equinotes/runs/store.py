@@ -1,11 +1,12 @@
 """The run store: one folder per run, named by its configuration, holding tables, weights and where they came from.
 
 A run folder holds `config.json`, `split.json` (QM9 numbers), `metrics.parquet` (per epoch), `predictions.parquet` (test set),
-`model.safetensors` and, written last, `provenance.json`; while a run is going, `checkpoint.safetensors`. Nothing is unpickled.
+`model.safetensors`, `average.safetensors` where an average of the weights is kept and, written last, `provenance.json`; while a
+run is going, `checkpoint.safetensors`. Nothing is unpickled.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from equinotes.config import RunConfig, unknown
+from equinotes.runs.provenance import NUMERICS
 from equinotes.support.files import read_json
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 CONFIG, SPLIT, METRICS = "config.json", "split.json", "metrics.parquet"
 PREDICTIONS, MODEL, PROVENANCE = "predictions.parquet", "model.safetensors", "provenance.json"
-CHECKPOINT = "checkpoint.safetensors"
+AVERAGE, CHECKPOINT = "average.safetensors", "checkpoint.safetensors"
 
 
 def unit_suffix(unit: str) -> str:
@@ -54,6 +56,10 @@ def error_statistics(target: np.ndarray, prediction: np.ndarray, unit: str) -> d
     return {column: values[name] for name, column in error_columns(unit).items()}
 
 
+PREFIXES = ("", "average_")
+"""Of columns that belong to the last iterate, and to the average of the weights."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One configuration's folder; tables are read when they are asked for."""
@@ -75,7 +81,11 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether training ended and every file still has the size that it was written with."""
+        """Whether training ended, with today's data and numerics, and every file still has the size that it was written with."""
+        return self._whole and self.other_numerics is None
+
+    @property
+    def _whole(self) -> bool:
         try:
             sizes = self.provenance["files"]
             return all((self.path / name).stat().st_size == size for name, size in sizes.items())
@@ -83,10 +93,26 @@ class Run:
             return False
 
     @property
+    def other_numerics(self) -> str | None:
+        """What differs from today in the run's making: its data, or the version of the numerics; None where nothing does."""
+        from equinotes.data.source import SOURCE_CHECKSUM
+
+        try:
+            record = self.provenance
+        except (OSError, ValueError):
+            return None
+        if record.get("data_sha256", SOURCE_CHECKSUM) != SOURCE_CHECKSUM:
+            return "other data"
+        made = record.get("numerics", 1)
+        return None if made == NUMERICS else f"numerics {made} (today's are {NUMERICS})"
+
+    @property
     def status(self) -> str:
-        """`complete`, `unfinished` (training again continues it) or `damaged` (training again starts it over)."""
+        """`complete`, `unfinished` (training again continues it), `damaged` or `outdated` (training again starts it over)."""
         if self.complete:
             return "complete"
+        if self._whole:
+            return "outdated"
         return "damaged" if (self.path / PROVENANCE).exists() else "unfinished"
 
     @property
@@ -101,7 +127,10 @@ class Run:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """The test set: `qm9_index`, `target_eV`, `prediction_eV` (or the target's own unit)."""
+        """The test set: `qm9_index`, `target_eV`, `prediction_eV` (or the target's own unit).
+
+        Runs that keep an average of the weights have its predictions as well, `average_prediction_eV`.
+        """
         return pd.read_parquet(self._finished(PREDICTIONS))
 
     @cached_property
@@ -115,19 +144,32 @@ class Run:
 
     @property
     def errors(self) -> dict[str, float]:
-        """MAE, RMSE and MSE on the test set, e.g. `{"mae_eV": ..., "rmse_eV": ..., "mse_eV2": ...}`."""
-        name = unit_suffix(self.config.unit)
-        table = self.predictions
-        return error_statistics(table[f"target_{name}"].to_numpy(), table[f"prediction_{name}"].to_numpy(), self.config.unit)
+        """MAE, RMSE and MSE on the test set, e.g. `{"mae_eV": ..., "rmse_eV": ..., "mse_eV2": ...}`.
 
-    def network(self, device: str = "cpu", implementation: str = "fast") -> "Network":
-        """The trained network, ready to predict."""
+        Those of averaged weights, where they are kept, stand beside them: `average_mae_eV`, ...
+        """
+        name, table = unit_suffix(self.config.unit), self.predictions
+        target = table[f"target_{name}"].to_numpy()
+        found: dict[str, float] = {}
+        for prefix in PREFIXES:
+            if (column := f"{prefix}prediction_{name}") in table:
+                errors = error_statistics(target, table[column].to_numpy(), self.config.unit)
+                found |= {f"{prefix}{key}": value for key, value in errors.items()}
+        return found
+
+    def network(self, device: str = "cpu", implementation: str = "fast", *, average: bool = False) -> "Network":
+        """The trained network, ready to predict: the last iterate, or the `average` of its weights.
+
+        Raises ValueError where no average was kept.
+        """
         from safetensors.torch import load_file
 
         from equinotes.networks.paper import build_network
 
+        if average and not self.config.average:
+            raise ValueError(f"run {self.run_id} keeps no average of its weights; RunConfig(average=0.999) does")
         net = build_network(self.config, implementation)
-        net.load_state_dict(load_file(self._finished(MODEL)))
+        net.load_state_dict(load_file(self._finished(AVERAGE if average else MODEL)))
         return net.to(device).eval()
 
     def _finished(self, name: str) -> Path:
@@ -181,7 +223,7 @@ def list_runs(runs_dir: str | Path = "runs") -> pd.DataFrame:
 def _row(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": run.run_id, "status": run.status, "complete": run.complete, "path": str(run.path)}
     try:
-        row |= run.config.to_dict() | {"ls": run.config.ls, "auxiliary": run.config.auxiliary, "lmax": run.config.lmax}
+        row |= asdict(run.config) | {"lmax": run.config.lmax}
         if run.complete:
             row |= {f"test_{name}": value for name, value in run.errors.items()}
             row["seconds"] = run.provenance["seconds"]

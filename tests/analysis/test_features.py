@@ -8,7 +8,7 @@ from e3nn import o3
 from equinotes import RunConfig, embed, split_irreps
 from equinotes.analysis.features import feature_gradients, predictor, untrained, weight_gradients
 from equinotes.data.frames import in_frame, principal_rotations, random_rotations
-from equinotes.training.loop import composition
+from equinotes.training.targets import composition
 
 CONFIG = RunConfig.preset("smoke", ls=(0, 1, 2), mul=4, num_blocks=3)
 ROWS = np.arange(1000, 1040)

@@ -14,7 +14,7 @@ from equinotes.audit import diagnostics, examination, protocol
 from equinotes.audit.diagnostics import Task, diagnose, gather, subjects, tasks
 from equinotes.audit.store import load, selected, state, store
 from equinotes.audit.tables import SCHEMAS
-from equinotes.training.loop import predict
+from equinotes.training.prediction import predict
 
 SMOKE = RunConfig.preset("smoke", num_blocks=3)
 TABLE = [SMOKE.but(seed=seed) for seed in (0, 1)]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from equinotes import RunConfig, build_network, train
-from equinotes.training.loop import prepare, targets_of
+from equinotes.training.targets import prepare, targets_of
 
 SMOKE = RunConfig.preset("smoke")
 BOTH = ("alpha_anisotropy", "dipole_proxy")

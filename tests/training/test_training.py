@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from equinotes import RunConfig, load_run, train
-from equinotes.training.loop import composition, fit_reference, pick_device, predict, prepare
+from equinotes.training.loop import pick_device
+from equinotes.training.prediction import predict
+from equinotes.training.targets import composition, fit_reference, prepare
 
 SMOKE = RunConfig.preset("smoke")
 
@@ -188,7 +190,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(qm9, tmp_path,
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(qm9, tmp_path, monkeypatch):
-    import equinotes.training.loop as training
+    import equinotes.training.checkpoints as training
 
     whole = training.save_file
     saves = iter(range(1, 100))

@@ -39,6 +39,8 @@ class Batch:
     """Which molecule of the batch each atom belongs to; rising from 0."""
     rows: Int[Tensor, " molecules"]
     """Row of each molecule in QM9, or its place in the list that the batch was made from."""
+    example: Int[Tensor, " elements"] | None = None
+    """One atom of each element in the batch, where that is known beforehand: then a GPU need not look for it."""
 
     @property
     def num_molecules(self) -> int:
@@ -48,7 +50,8 @@ class Batch:
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Batch":
         """The batch on another device, its positions in another floating-point type."""
         ahead = device is not None and torch.device(device).type != "cpu"  # what the CPU reads next must have arrived
-        moved = {name: getattr(self, name).to(device, non_blocking=ahead) for name in ("z", "edge_index", "molecule", "rows")}
+        names = ["z", "edge_index", "molecule", "rows", *(["example"] if self.example is not None else [])]
+        moved = {name: getattr(self, name).to(device, non_blocking=ahead) for name in names}
         return replace(self, pos=self.pos.to(device=device, dtype=dtype, non_blocking=ahead), **moved)
 
     def rotated(self, R: Float[Tensor, "3 3"] | Float[np.ndarray, "3 3"]) -> "Batch":

@@ -38,13 +38,18 @@ def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff
     source, target = batch.edge_index.view(2, 2, bonds).transpose(1, 2).flatten(1)
     vectors = edge_vectors(batch.pos, torch.stack([source, target]))
     sh = harmonics(vectors, ls)
-    elements, kind = torch.unique(batch.z, return_inverse=True)
+    if batch.example is None:
+        elements, kind = torch.unique(batch.z, return_inverse=True)
+        example = torch.zeros_like(elements).scatter_(0, kind, torch.arange(len(kind), device=kind.device))
+    else:
+        example = batch.example
+    is_element = batch.z[source].view(bonds, 2, 1) == batch.z[example]
     return Geometry(
         source=source,
         target=target,
         basis=bessel(vectors[::2].norm(dim=1), num_basis, cutoff),
         sh=sh,
         lift=coupling(ls, mul, ls, ls).lift(vectors, sh),
-        example=torch.zeros_like(elements).scatter_(0, kind, torch.arange(len(kind), device=kind.device)),
-        is_element=torch.nn.functional.one_hot(kind[source].view(bonds, 2), len(elements)).to(sh.dtype),
+        example=example,
+        is_element=is_element.to(sh.dtype),
     )

@@ -15,7 +15,10 @@ LIBRARIES = ("torch", "e3nn", "numpy", "pandas")
 
 
 def commit() -> str | None:
-    """Commit of the package's source, with `+changes` where the tree differs from it; None outside a checkout."""
+    """Commit of the package's source, with `+changes` where the tree differs from it.
+
+    Outside a checkout it is what the environment variable EQUINOTES_COMMIT says, or None.
+    """
     source = Path(__file__).parents[1]
 
     def git(*words: str) -> str:
@@ -24,7 +27,7 @@ def commit() -> str | None:
     try:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get("EQUINOTES_COMMIT")
 
 
 def now() -> str:

@@ -46,11 +46,12 @@ def train(
     progress: bool = True,
     qm9: QM9 | None = None,
     on_epoch: OnEpoch | None = None,
+    recorded: bool = True,
 ) -> Run:
     """Train one network, or continue where its run was cut off; a complete run comes back at once.
 
     `device` is "auto" (a GPU when there is one), "cpu", "cuda" or "cuda:1"; `on_epoch(epoch, metrics)` is called after each
-    epoch.
+    epoch. On a GPU, steps are `recorded` as a CUDA graph where the network allows it (`training.together`).
     Raises ValueError for a device that is not there and for more molecules than QM9 has, FloatingPointError when the loss stops
     being finite (the last good checkpoint stays), OSError when the disk is full (likewise).
     """
@@ -58,8 +59,12 @@ def train(
     if run.complete:
         return run
     where = pick_device(device)
+    if recorded and where.startswith("cuda") and on_epoch is None:
+        from equinotes.training.together import train_together
+
+        return train_together([config], device=where, runs_dir=runs_dir, progress=progress, qm9=qm9)[0]
     run.path.mkdir(parents=True, exist_ok=True)
-    with _claim(run.path):
+    with claim(run.path):
         if not run.complete:  # another process may have ended it while this one waited
             _train(run, config, where, progress, qm9 or load_qm9(progress=progress), on_epoch)
     return Run(run.path)
@@ -107,11 +112,11 @@ def _train(run: Run, config: RunConfig, device: str, progress: bool, qm9: QM9, o
         shown.update(done)
         while position.epoch < config.epochs:
             _train_epoch(run, config, state, split, qm9, device, shown)
-            row = end_epoch(config, state, split, qm9)
+            row = end_epoch(config, state.position, split, qm9, lambda: both_predictions(state, qm9, split.val))
             save_checkpoint(run.path / runs.CHECKPOINT, state)
             if on_epoch is not None:
                 on_epoch(int(row["epoch"]), row)
-    finish(run, config, state, split, qm9, device)
+    finish(run, config, state, split, qm9, device, both_predictions(state, qm9, split.test))
 
 
 def _train_epoch(run: Run, config: RunConfig, state: State, split: Split, qm9: QM9, device: str, shown: tqdm) -> None:
@@ -164,12 +169,14 @@ def _show(shown: tqdm, position: Position, config: RunConfig, molecules: int) ->
     shown.update(molecules)
 
 
-def end_epoch(config: RunConfig, state: State, split: Split, qm9: QM9) -> dict[str, float]:
-    """Errors on the validation set; moves the position to the start of the next epoch."""
-    position, names, start = state.position, error_columns(config.unit), time.monotonic()
+def end_epoch(
+    config: RunConfig, position: Position, split: Split, qm9: QM9, predictions: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, float]:
+    """Errors on the validation set, from its predictions; moves the position to the start of the next epoch."""
+    names, start = error_columns(config.unit), time.monotonic()
     watched = {
         f"val_{prefix}{names[kind]}": error_statistics(qm9.targets[config.target][split.val], values, config.unit)[names[kind]]
-        for prefix, values in both_predictions(state, qm9, split.val).items()
+        for prefix, values in predictions().items()
         for kind in ("mae", "rmse")
     }
     position.seconds += time.monotonic() - start
@@ -197,10 +204,11 @@ def both_predictions(state: State, qm9: QM9, rows: np.ndarray) -> dict[str, np.n
     return found
 
 
-def finish(run: Run, config: RunConfig, state: State, split: Split, qm9: QM9, device: str) -> None:
-    """Write tables and weights, then the provenance that makes the run complete."""
+def finish(
+    run: Run, config: RunConfig, state: State, split: Split, qm9: QM9, device: str, predictions: dict[str, np.ndarray]
+) -> None:
+    """Write tables, test `predictions` among them, and weights, then the provenance that makes the run complete."""
     unit, position = unit_suffix(config.unit), state.position
-    predictions = both_predictions(state, qm9, split.test)
     if not all(np.isfinite(values).all() for values in predictions.values()):
         raise FloatingPointError(not_finite(run, config, "a test prediction is not finite", position))
     metrics = pd.DataFrame(position.metrics).astype({"epoch": int})
@@ -233,7 +241,7 @@ def _write_weights(path: Path, weights: dict[str, Tensor]) -> None:
     write_atomically(path, lambda beside: save_file(tensors, beside))
 
 
-def _claim(folder: Path) -> FileLock:
+def claim(folder: Path) -> FileLock:
     """The lock of a run folder; it falls with the process that holds it, however that ends."""
     lock = FileLock(folder / ".lock")
     try:

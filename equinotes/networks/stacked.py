@@ -34,7 +34,7 @@ class Stacked:
             raise ValueError(f"networks side by side {why}")
         self.nets, self.config = nets, config
         named = [dict(net.named_parameters()) for net in nets]
-        self.weights = {name: torch.stack([some[name].detach() for some in named]).requires_grad_() for name in named[0]}
+        self.weights = {name: torch.stack([some[name].detach() for some in named]) for name in named[0]}
 
     @torch.no_grad()
     def give_back(self) -> None:
@@ -48,23 +48,27 @@ class Stacked:
         config = self.config
         return geometry(batch, config.ls, config.mul, config.num_basis, config.cutoff)
 
-    def outputs(self, batch: Batch, edges: Geometry) -> Float[Tensor, "networks molecules"]:
-        """What each network's loss sees, of molecules of its own part of the batch, as `Network.outputs` has it."""
+    def outputs(self, batch: Batch, edges: Geometry, weights: Weights | None = None) -> Float[Tensor, "networks molecules"]:
+        """What each network's loss sees, of molecules of its own part of the batch, as `Network.outputs` has it.
+
+        `weights` may stand in for the networks' own, for gradients.
+        """
+        weights = self.weights if weights is None else weights
         number, mul = len(self.nets), self.config.mul
         own = torch.arange(number, device=batch.z.device)[:, None]
-        x = self.weights["embedding.weight"][own, batch.z.view(number, -1)].flatten(0, 1)[:, None]
+        x = weights["embedding.weight"][own, batch.z.view(number, -1)].flatten(0, 1)[:, None]
         blocks = self.nets[0].blocks
         for k, block in enumerate(blocks):
-            first, second = (self.weights[f"blocks.{k}.radial.layer{layer}.weight"] for layer in (0, 1))
+            first, second = (weights[f"blocks.{k}.radial.layer{layer}.weight"] for layer in (0, 1))
             only_scalars = k == len(blocks) - 1
             convolution: Any = convolve if k else convolve_first
             convolved = convolution(block, first, second, x, edges, only_scalars)
             x = convolved + x[:, : convolved.shape[1]] if k else convolved
         scalars = x[:, 0].view(number, -1, mul)
-        atoms = torch.bmm(scalars, self.weights["readout"][:, :, None])[..., 0] / mul**0.5
+        atoms = torch.bmm(scalars, weights["readout"][:, :, None])[..., 0] / mul**0.5
         molecules = len(batch.rows)
         sums = atoms.new_zeros(molecules).index_add(0, batch.molecule, atoms.flatten()).view(number, -1)
-        return sums * self.weights["energy.weight"][:, 0] + self.weights["energy.bias"]
+        return sums * weights["energy.weight"][:, 0] + weights["energy.bias"]
 
 
 def not_stackable(net: Network) -> str | None:
@@ -96,8 +100,7 @@ def convolve(
     results = []
     for product, bank in zip(products, banks, strict=True):
         y = lifted[:, product.lifted].reshape(bonds, 2 * product.rows, -1)
-        w = torch.bmm(hidden, bank).view(bonds, y.shape[2], -1)
-        results.append(torch.bmm(y, w).view(2 * bonds, -1, layer.mul_out))
+        results.append(_Weigh.apply(y, hidden, bank).view(2 * bonds, -1, layer.mul_out))
     message = torch.cat(results, dim=1)
     if way.rotates:
         message = torch.bmm(lift.transpose(1, 2), message)
@@ -124,6 +127,28 @@ def convolve_first(
     messages = torch.bmm(edges.is_element, scalars).view(-1, len(ls), layer.mul_out).index_select(1, order)
     messages = messages * edges.sh[:, : len(order), None]
     return messages.new_zeros(len(x), *messages.shape[1:]).index_add(0, edges.target, messages)
+
+
+class _Weigh(torch.autograd.Function):
+    """y [bonds, rows, u] times each bond's weights [bonds, u, v], made of hidden [networks, bonds, k] and bank [networks, k, u v].
+
+    The weights are made again for the gradient of y, already transposed: cuBLAS multiplies many small matrices several times
+    slower by a transposed one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, hidden: Tensor, bank: Tensor) -> Tensor:
+        ctx.save_for_backward(y, hidden, bank)
+        return torch.bmm(y, torch.bmm(hidden, bank).view(len(y), y.shape[2], -1))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y, hidden, bank = ctx.saved_tensors
+        grad = grads[0]
+        turned = bank.unflatten(2, (y.shape[2], -1)).transpose(2, 3).flatten(2)
+        grad_y = torch.bmm(grad, torch.bmm(hidden, turned).view(len(y), -1, y.shape[2]))
+        grad_w = torch.bmm(y.transpose(1, 2), grad).view(len(hidden), -1, bank.shape[2])
+        return grad_y, torch.bmm(grad_w, bank.transpose(1, 2)), torch.bmm(hidden.transpose(1, 2), grad_w)
 
 
 def _hidden(

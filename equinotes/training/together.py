@@ -249,12 +249,14 @@ class Group:
         clock.cursor += size
 
     def _step(self, batch: Batch, edges: Geometry, places: Tensor) -> None:
-        outputs = self.stacked.outputs(batch, edges)[:, : places.shape[1]]
+        # leaves of this step alone: autograd keeps a leaf's stream, and a recording must not meet another one
+        leaves = {name: weight.detach().requires_grad_() for name, weight in self.stacked.weights.items()}
+        outputs = self.stacked.outputs(batch, edges, leaves)[:, : places.shape[1]]
         real = places < len(self.wanted) - 1
         difference = (outputs - self.wanted[places]) * real
         counts = real.sum(1)
         errors = difference.square().sum(1) / counts
-        gradients = torch.autograd.grad(errors.sum(), self.weights)
+        gradients = torch.autograd.grad(errors.sum(), list(leaves.values()))
         for weight, gradient in zip(self.weights, gradients, strict=True):
             weight.grad = gradient
         self._set_rate(self.rates[self.clock.step])
@@ -265,7 +267,7 @@ class Group:
             if self.averages:
                 decay = self.decays[self.clock.step][0]
                 torch._foreach_mul_(self.averages, decay)
-                torch._foreach_add_(self.averages, torch._foreach_mul([weight.detach() for weight in self.weights], 1 - decay))
+                torch._foreach_add_(self.averages, torch._foreach_mul(self.weights, 1 - decay))
             self.clock.step += 1
 
     def _set_rate(self, rate: Tensor) -> None:

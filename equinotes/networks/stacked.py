@@ -130,7 +130,7 @@ def convolve_first(
 
 
 class _Weigh(torch.autograd.Function):
-    """y [bonds, rows, u] times each bond's weights [bonds, u, v], made of hidden [networks, bonds, k] and bank [networks, k, u v].
+    """y [bonds, rows, u] times the bonds' weights, made of hidden [networks, bonds, k] and bank [networks, k, u v].
 
     The weights are made again for the gradient of y, already transposed: cuBLAS multiplies many small matrices several times
     slower by a transposed one.

@@ -1,0 +1,139 @@
+"""The rules of protocol 2: verdicts from the parts of each claim, and the tables that pages print."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from equinotes.analysis.inference import Estimate, holm
+from equinotes.audit.protocols.base import Tables
+from equinotes.audit.protocols.second.claims import ALPHA, CLAIMS, NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED
+from equinotes.audit.protocols.second.evidence import INTERVAL, LOG_MARGIN, Evidence, Network, lowered, raised
+from equinotes.audit.protocols.second.parts import PARTS, RATIO, Part, without_error
+from equinotes.audit.protocols.second.runs import FOUR, LOW, SIX, WITHOUT, matched
+
+ONE_REFUTES = ("C1",)
+"""Claims that a single part refutes; the others are refuted by the opposite of every part."""
+LADDER = (
+    ("C3", Network(FOUR, 16), Network(WITHOUT, 16)),
+    ("C3", Network(SIX, 16), Network(WITHOUT, 16)),
+    ("C3", Network(SIX, 16), Network(*matched(WITHOUT, SIX, 16))),
+    ("C1", Network(LOW, 16), Network(SIX, 16)),
+    ("C1", Network(LOW, 16), Network(FOUR, 16)),
+)
+"""Comparisons that are shown at every rung; the first of a claim is the one that its verdict is followed along."""
+
+
+def verdict_of_all(parts: Sequence[Part]) -> tuple[str, int]:
+    """Verdict of a claim with several parts, and which part decides.
+
+    P(supported) is at most ALPHA while one part does not hold, and P(not supported) while one opposite does not
+    (intersection-union tests: the weakest part decides). "In part" needs a part and an opposite after Holm's correction.
+    """
+    fors, againsts = np.array([part.p_for for part in parts]), np.array([part.p_against for part in parts])
+    if fors.max() <= ALPHA:
+        return SUPPORTED, int(fors.argmax())
+    if againsts.max() <= ALPHA:
+        return NOT_SUPPORTED, int(againsts.argmax())
+    if holm(fors).min() <= ALPHA and holm(againsts).min() <= ALPHA:
+        return PARTLY, int(againsts.argmin())
+    return OPEN, int(np.minimum(fors, againsts).argmax())
+
+
+def verdict_of_any(parts: Sequence[Part]) -> tuple[str, int]:
+    """Verdict of a claim that a single part refutes, and which part decides.
+
+    P(not supported) is at most ALPHA while every part holds (Holm), and P(supported) while one does not.
+    """
+    fors, againsts = np.array([part.p_for for part in parts]), np.array([part.p_against for part in parts])
+    if holm(againsts).min() <= ALPHA:
+        return NOT_SUPPORTED, int(againsts.argmin())
+    return (SUPPORTED if fors.max() <= ALPHA else OPEN), int(fors.argmax())
+
+
+def judged(evidence: Evidence, claim: str) -> tuple[str, list[Part], int]:
+    """Verdict of one claim, its parts, and which of them decides."""
+    parts = PARTS[claim](evidence)
+    verdict, decides = (verdict_of_any if claim in ONE_REFUTES else verdict_of_all)(parts)
+    return verdict, parts, decides
+
+
+def judge(tables: Tables, claims: Iterable[str] = tuple(PARTS)) -> pd.DataFrame:
+    """One row per claim.
+
+    Columns: `claim`, `verdict`; the deciding part: `part`, `estimate`, `low`, `high`, `unit` ("log ratio" is given as a
+    relative change, exp(x) - 1), `seeds`, `scale`, `why` (where it cannot be judged); `refuted_by` (words), `opposite` (parts
+    whose opposite is shown on their own), `parts` (how many there are), `nearest` (the part nearest to its opposite) and
+    `nearest_p`; `ladder`: what the comparison says at each rung, `changes`: whether two rungs contradict each other.
+    """
+    evidence, rows = Evidence(tables), []
+    for claim in (claim for claim in CLAIMS if claim.name in set(claims)):
+        verdict, parts, decides = judged(evidence, claim.name)
+        againsts = [part.p_against for part in parts]
+        nearest = int(np.argmin(againsts))
+        steps = rungs(evidence, claim.name)
+        rows.append(
+            {"claim": claim.name, "verdict": verdict, **_described(parts[decides]), "refuted_by": claim.refuted_by,
+             "opposite": sum(p <= ALPHA for p in againsts), "parts": len(parts), "nearest": parts[nearest].name,
+             "nearest_p": againsts[nearest], "ladder": "; ".join(f"{scale}: {outcome}" for scale, outcome in steps),
+             "changes": len({outcome for _, outcome in steps} - {"open"}) > 1}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def parts_table(tables: Tables) -> pd.DataFrame:
+    """Every part of every claim: `claim`, `part`, `outcome` on its own, the estimate as in `judge`, `p_for`, `p_against`, and
+    beside it `last` (the last iterate) and `matched` (the parameter-matched control), as relative changes.
+    """
+    evidence = Evidence(tables)
+    rows = [
+        {"claim": claim, "outcome": part.outcome, **_described(part), "p_for": part.p_for, "p_against": part.p_against,
+         "last": float(np.expm1(part.last.value)), "matched": float(np.expm1(part.matched.value))}
+        for claim, parts_of in PARTS.items() for part in parts_of(evidence)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def ladder_table(tables: Tables) -> pd.DataFrame:
+    """The comparisons that have several rungs: `claim`, `first`, `second`, `scale`, relative change `estimate`, `low`, `high`,
+    `last` (of the last iterate), `seeds`, `outcome` ("lower", "higher", "same", "open"), `why` (where it does not count).
+    """
+    evidence, rows = Evidence(tables), []
+    for claim, first, second in LADDER:
+        for rung in evidence.ladder(first, second):
+            low, high = rung.ratio.interval(INTERVAL)
+            rows.append(
+                {"claim": claim, "first": str(rung.first), "second": str(rung.second), "scale": rung.scale,
+                 **_changes(estimate=rung.ratio.value, low=low, high=high, last=rung.last.value),
+                 "seeds": " and ".join(map(str, rung.seeds)), "outcome": direction(rung.counted), "why": rung.why}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def rungs(evidence: Evidence, claim: str) -> list[tuple[str, str]]:
+    """What the comparison that carries a claim up the ladder says at each rung where it counts: C3's error, C1's 0-6."""
+    named = next(((first, second) for name, first, second in LADDER if name == claim), None)
+    if named is None:
+        return []
+    ladder = [rung for rung in evidence.ladder(*named) if not rung.why]
+    return [(rung.scale, without_error(rung).outcome if claim == "C3" else direction(rung.ratio)) for rung in ladder]
+
+
+def direction(ratio: Estimate) -> str:
+    """Lower or higher by the margin or more, the same within it, or open."""
+    if lowered(ratio) <= ALPHA:
+        return "lower"
+    if raised(ratio) <= ALPHA:
+        return "higher"
+    return "same" if ratio.p_within(LOG_MARGIN) <= ALPHA else "open"
+
+
+def _described(part: Part) -> dict[str, object]:
+    low, high = part.estimate.interval(INTERVAL)
+    ends = {"estimate": part.estimate.value, "low": low, "high": high}
+    ends = _changes(**ends) if part.unit == RATIO else ends
+    return {"part": part.name, **ends, "unit": part.unit, "seeds": part.seeds, "scale": part.scale, "why": part.why}
+
+
+def _changes(**logs: float) -> dict[str, float]:
+    return {name: float(np.expm1(value)) for name, value in logs.items()}

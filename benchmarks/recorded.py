@@ -6,7 +6,7 @@ import torch
 
 from equinotes.data.batches import Batch
 from equinotes.data.padding import ELEMENTS, padded
-from equinotes.networks.paper import Network
+from equinotes.networks.paper import PaperNetwork
 
 WARM_UP = 3
 
@@ -18,7 +18,9 @@ class Recorded:
     and the CPU waits for them.
     """
 
-    def __init__(self, net: Network, optimizer: torch.optim.Optimizer, batches: list[Batch], targets: list[torch.Tensor]) -> None:
+    def __init__(
+        self, net: PaperNetwork, optimizer: torch.optim.Optimizer, batches: list[Batch], targets: list[torch.Tensor]
+    ) -> None:
         self.net, self.optimizer = net, optimizer
         self.room = {
             "atoms": max(len(batch.z) for batch in batches) + len(ELEMENTS),
@@ -26,11 +28,11 @@ class Recorded:
             "molecules": max(batch.num_molecules for batch in batches) + 1,
         }
         self.weights = [parameter.detach().clone() for parameter in net.parameters()]
-        self.edges_of = net.layers.edges
+        self.edges_of = net.edges
         self.batch = padded(batches[0], **self.room)
         self.edges = self.edges_of(self.batch)
         self.target = targets[0].new_zeros(self.room["molecules"])
-        net.layers.edges = lambda batch: self.edges  # type: ignore[method-assign, assignment, return-value]
+        net.edges = lambda batch: self.edges  # type: ignore[method-assign, assignment, return-value]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -16,7 +16,7 @@ _PUBLIC = {
     "Split": "data.batches",
     "draw_split": "data.batches",
     "from_pyg": "data.batches",
-    "build_network": "networks.paper",
+    "build_network": "networks",
     "train": "training.loop",
     "sweep": "sweeps.sweep",
     "Run": "runs.store",

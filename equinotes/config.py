@@ -99,6 +99,8 @@ class RunConfig:
     """Additional terms of the loss, by their names in the registry of terms."""
     term_weights: tuple[float, ...] = ()
     """Weight of each additional term."""
+    parity: Literal["natural", "all"] = "natural"
+    """Irreps kept of each order: those with the parity of the harmonics, or both parities. The paper has the natural ones."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ls", _as_tuple("ls", "orders such as (0, 1, 2)", self.ls))
@@ -132,6 +134,7 @@ class RunConfig:
             raise ValueError(f"terms must name each term once, got {self.terms}")
         if len(self.terms) != len(self.term_weights) or not all(0 <= weight < float("inf") for weight in self.term_weights):
             raise ValueError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
+        check_network(self)
 
     @property
     def lmax(self) -> int:
@@ -221,6 +224,13 @@ def check_target(name: str) -> str:
     if name not in TARGETS:
         raise ValueError(unknown("target", name, list(TARGETS)))
     return name
+
+
+def check_network(config: RunConfig) -> None:
+    """ValueError for an unknown network, and for a field that this network does not read."""
+    from equinotes.networks import check  # light: names and fields, no torch
+
+    check(config)
 
 
 def _as_tuple(name: str, what: str, value: Any) -> tuple[Any, ...]:

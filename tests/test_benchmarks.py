@@ -234,7 +234,7 @@ def test_the_work_of_a_step_is_what_its_convolutions_multiply_without_what_they_
 
     config, batch = RunConfig(ls=ls, mul=32, num_blocks=3), qm9.batch([5, 2021])
     net, bonds, total = build_network(config), batch.edge_index.shape[1] // 2, 0
-    edges = net.layers.edges(batch)
+    edges = net.edges(batch)
     for block, wanted in zip(net.blocks[1:], (ls, (0,)), strict=True):
         how = coupling(ls, config.mul, ls, wanted)
         assert isinstance(how, way)

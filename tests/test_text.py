@@ -16,7 +16,7 @@ import equinotes
 from equinotes.analysis.harmonics import IDEAL_SITES, order_parameters, selection_rules
 from equinotes.book.parameters import find_notebook, parse_parameters
 from equinotes.config import PRESETS, RunConfig
-from equinotes.networks.paper import build_network
+from equinotes.networks import build_network
 from equinotes.support.values import parse
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,7 @@
 """From a run and molecules to features per layer, to predictions under edits, and to gradients."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -8,9 +9,10 @@ import pandas as pd
 import torch
 
 from equinotes.config import RunConfig
+from equinotes.data.batches import Batch
 from equinotes.data.frames import Frame, in_frame
 from equinotes.data.qm9 import QM9, load_qm9
-from equinotes.networks.paper import Network
+from equinotes.networks.base import Network, Parts, pack_parts
 from equinotes.runs.store import Run
 from equinotes.support.cores import side_by_side
 from equinotes.support.progress import bar
@@ -48,7 +50,7 @@ def embed(
     batch_size: int = 256,
     progress: bool = False,
 ) -> list[LayerArray]:
-    """Features of molecules at every layer: the embedding, then the stream after each block.
+    """Features of molecules at every layer of the network, in its order.
 
     rows : rows of QM9 [molecules]
     per : "molecule" sums over atoms, [molecules, dim]; "atom" keeps them, [atoms, dim]
@@ -59,16 +61,16 @@ def embed(
     if per not in ("molecule", "atom"):
         raise ValueError(f"per must be 'molecule' or 'atom', got {per!r}")
     net = as_network(run)
-    layers: list[tuple[str, list[np.ndarray], str]] = []
-    for batch in _batches(net, rows, batch_size, progress, frame, seed):
-        for k, layer in enumerate(net.features(batch)):
-            if k == len(layers):
-                layers.append((layer.name, [], layer.irreps))
+    collected: list[list[np.ndarray]] = [[] for _ in net.layers]
+    for batch, _ in _batches(net, rows, batch_size, progress, frame, seed):
+        for arrays, layer in zip(collected, net.features(batch), strict=True):
             x = layer.x
             if per == "molecule":
                 x = x.new_zeros(batch.num_molecules, x.shape[-1]).index_add_(0, batch.molecule, x)
-            layers[k][1].append(x.cpu().numpy())
-    return [LayerArray(name, np.concatenate(parts), irreps) for name, parts, irreps in layers]
+            arrays.append(x.cpu().numpy())
+    return [
+        LayerArray(layer.name, np.concatenate(arrays), layer.irreps) for layer, arrays in zip(net.layers, collected, strict=True)
+    ]
 
 
 def predictor(run: Run | Network, rows: np.ndarray) -> Callable[..., np.ndarray]:
@@ -85,78 +87,88 @@ def predictor(run: Run | Network, rows: np.ndarray) -> Callable[..., np.ndarray]
 def feature_gradients(
     run: Run | Network, rows: np.ndarray, *, batch_size: int = 64, progress: bool = False
 ) -> list[tuple[LayerArray, LayerArray]]:
-    """For every block: its features per atom, and the gradient of the loss (mean over molecules) with respect to them.
+    """For every layer that edits reach: its features per atom, and the gradient of the loss (mean over molecules) with respect
+    to them.
 
-    What the energy never reads, such as the last block's l > 0, has exactly zero gradient.
+    What the energy never reads, such as the last block's l > 0 of the paper's network, has exactly zero gradient.
     """
     net = as_network(run)
-    collected: dict[int, tuple[list[np.ndarray], list[np.ndarray], str]] = {}
-    for batch in _batches(net, rows, batch_size, progress):
-        stream: dict[int, dict[str, torch.Tensor]] = {}
-
-        def keep(block: int, parts: dict[str, torch.Tensor], stream: dict = stream) -> dict[str, torch.Tensor]:
-            stream[block] = parts
-            for part in parts.values():
-                part.retain_grad()
-            return parts
-
-        (_loss_sum(net, batch, edit=keep) / len(rows)).backward()
-        for block, parts in stream.items():
-            irreps = "+".join(f"{part.shape[1]}x{ir}" for ir, part in parts.items())
-            values, gradients, _ = collected.setdefault(block, ([], [], irreps))
-            values.append(_packed(parts))
-            gradients.append(_packed({ir: torch.zeros_like(x) if x.grad is None else x.grad for ir, x in parts.items()}))
-    net.zero_grad(set_to_none=True)
+    collected: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    for batch, targets in _batches(net, rows, batch_size, progress):
+        loss = partial(_loss_sum, net, batch, targets)
+        slopes = gradients_in(lambda edit, loss=loss: loss(edit) / len(rows))
+        for k, pair in slopes.items():
+            for arrays, parts in zip(collected.setdefault(k, ([], [])), pair, strict=True):
+                arrays.append(pack_parts(parts).cpu().numpy())
     return [
-        (LayerArray(f"block{k}", np.concatenate(values), irreps), LayerArray(f"block{k}", np.concatenate(gradients), irreps))
-        for k, (values, gradients, irreps) in sorted(collected.items())
+        (LayerArray(name, np.concatenate(values), irreps), LayerArray(name, np.concatenate(gradients), irreps))
+        for (name, irreps, _), (values, gradients) in ((net.layers[k], collected[k]) for k in sorted(collected))
     ]
+
+
+def gradients_in(scalar: Callable[[Any], torch.Tensor]) -> dict[int, tuple[Parts, Parts]]:
+    """For every layer that edits reach, by its number: features, and the gradient of `scalar(edit)` with respect to them.
+
+    `scalar` computes one number by the network under the edit that it is given. Parameters keep the gradients that they had.
+    """
+    stream: dict[int, Parts] = {}
+
+    def keep(layer: int, parts: Parts) -> Parts:
+        stream[layer] = {irrep: part if part.requires_grad else part.detach().requires_grad_() for irrep, part in parts.items()}
+        return stream[layer]
+
+    with torch.enable_grad():
+        value = scalar(keep)
+        flat = [part for parts in stream.values() for part in parts.values()]
+        slopes = iter(torch.autograd.grad(value, flat, allow_unused=True))
+    return {
+        layer: (
+            {irrep: part.detach() for irrep, part in parts.items()},
+            {irrep: _or_zero(next(slopes), part) for irrep, part in parts.items()},
+        )
+        for layer, parts in stream.items()
+    }
 
 
 @side_by_side()
 def weight_gradients(run: Run | Network, rows: np.ndarray, *, batch_size: int = 64, progress: bool = False) -> pd.DataFrame:
     """Gradient of the loss over these molecules with respect to the weights of each path of each tensor product.
 
-    Columns: `block`, `l1` (input), `l2` (harmonics), `l3` (output), `numel`, `grad_norm`, `zero_fraction` (share of entries that
-    are exactly zero). Entries are those of the radial network's last layer, [mul, weights], which makes the weights.
+    Columns: `block` (number of the layer), `l1` (input), `l2` (harmonics), `l3` (output), `numel`, `grad_norm`, `zero_fraction`
+    (share of entries that are exactly zero). Entries are those of the parameter that makes the weights. The table is empty for a
+    network that does not tell its paths.
     """
     net = as_network(run)
-    net.zero_grad(set_to_none=True)
-    for batch in _batches(net, rows, batch_size, progress):
-        (_loss_sum(net, batch) / len(rows)).backward()
-    rows_of_table = []
-    for path in net.block_paths():
-        weight = net.path_weight(path.block)
-        gradient = (torch.zeros_like(weight) if weight.grad is None else weight.grad)[:, path.where]
-        rows_of_table.append(
-            {
-                "block": path.block,
-                "l1": path.l1,
-                "l2": path.l2,
-                "l3": path.l3,
-                "numel": gradient.numel(),
-                "grad_norm": gradient.norm().item(),
-                "zero_fraction": (gradient == 0).double().mean().item(),
-            }
-        )
-    net.zero_grad(set_to_none=True)
-    return pd.DataFrame(rows_of_table)
+    paths = net.block_paths()
+    weights = {path.block: net.path_weight(path.block) for path in paths}
+    gradients = {block: torch.zeros_like(weight) for block, weight in weights.items()}
+    for batch, targets in _batches(net, rows, batch_size, progress) if paths else ():
+        slopes = torch.autograd.grad(_loss_sum(net, batch, targets) / len(rows), [*weights.values()], allow_unused=True)
+        for block, slope in zip(weights, slopes, strict=True):
+            gradients[block] += _or_zero(slope, weights[block])
+    table = []
+    for block, l1, l2, l3, where in paths:
+        gradient = gradients[block][:, where]
+        zeros = (gradient == 0).double().mean().item()
+        table.append((block, l1, l2, l3, gradient.numel(), gradient.norm().item(), zeros))
+    return pd.DataFrame(table, columns=["block", "l1", "l2", "l3", "numel", "grad_norm", "zero_fraction"])
 
 
 def _batches(
     net: Network, rows: np.ndarray, batch_size: int, progress: bool, frame: Frame = "qm9", seed: int = 0
-) -> Iterator[Any]:
+) -> Iterator[tuple[Batch, torch.Tensor]]:
+    """Batches of these rows on the network's device, and their targets in the target's unit."""
     rows, qm9, device = np.asarray(rows), load_qm9(), str(next(net.parameters()).device)
     for start in bar(range(0, len(rows), batch_size), desc="molecules", progress=progress):
-        batch = batch_of(net.config, qm9, rows[start : start + batch_size])
-        yield in_frame(batch, frame, seed).to(device)
+        some = rows[start : start + batch_size]
+        targets = torch.from_numpy(qm9.targets[net.config.target][some])
+        yield in_frame(batch_of(net.config, qm9, some), frame, seed).to(device), targets.to(device)
 
 
-def _loss_sum(net: Network, batch: Any, edit: Any = None) -> torch.Tensor:
+def _loss_sum(net: Network, batch: Batch, targets: torch.Tensor, edit: Any = None) -> torch.Tensor:
     """Squared error summed over the batch, in the units that training sees."""
-    targets = torch.from_numpy(load_qm9().targets[net.config.target][batch.rows.cpu().numpy()]).to(batch.pos.device)
     return (net.normalised(batch, edit=edit) - net.normalise(targets, batch)).square().sum()
 
 
-def _packed(parts: dict[str, torch.Tensor]) -> np.ndarray:
-    return torch.cat([part.detach().flatten(1) for part in parts.values()], dim=1).cpu().numpy()
+def _or_zero(slope: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(like) if slope is None else slope.detach()

@@ -20,7 +20,7 @@ from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.data.splits import draw_split
 from equinotes.irreps import invariants, split_irreps
-from equinotes.networks.paper import Network
+from equinotes.networks.base import Network
 from equinotes.runs.store import Run
 from equinotes.training.prediction import batch_of
 from equinotes.training.targets import composition
@@ -124,7 +124,7 @@ def ablations(net: Network, rows: Int[np.ndarray, " molecules"]) -> pd.DataFrame
             changed = parts if edit is None else edit(block, parts)
             return net.continued(batch, block, changed).numpy()
 
-        felt = list(parts) if block < config.num_blocks else ["0e"]
+        felt = [irrep for irrep in parts if net.reaches(block, irrep)]
         modes = ("shuffle",) if len(parts) >= MANY_ORDERS else tuple(MODES)
         tables.append(inference_ablation(predict, targets, irreps=felt, layers=[block], modes=modes, repeats=1))
     return pd.concat(tables, ignore_index=True)

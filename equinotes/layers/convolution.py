@@ -198,7 +198,7 @@ class FirstConvolution(nn.Module):
 
 
 class Fast:
-    """How a network uses these convolutions (the counterpart of `reference.Reference`)."""
+    """How a network uses these convolutions (the counterpart of `plain.Reference`)."""
 
     first, inner = FirstConvolution, Convolution
 

@@ -1,1 +1,80 @@
-"""Networks, one file each, behind one interface."""
+"""Networks by name, with the fields of `RunConfig` that each one reads. Importing this loads no torch.
+
+A new network is one file beside this one and one line in `NETWORKS`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from equinotes.config import RunConfig, unknown
+
+if TYPE_CHECKING:
+    from equinotes.networks.base import Network
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network of the registry."""
+
+    place: str
+    """Where its class is, as `module:Class`; it is called as `Class(config, implementation)`."""
+    reads: str
+    """Fields of `RunConfig` that decide its architecture or its graph, between spaces."""
+    takes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Values that it can take of a field, where these are fewer than `RunConfig` allows."""
+
+
+NETWORKS = {
+    "paper": Entry(
+        "equinotes.networks.paper:PaperNetwork",
+        reads="ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block",
+    ),
+}
+"""Every network by the name that `RunConfig.network` gives."""
+
+
+def check(config: RunConfig) -> None:
+    """ValueError for an unknown network, a field that it does not read but that is set, or a value that it cannot take.
+
+    A field is set where it differs from its default, and is one that at least one network of the registry reads.
+    """
+    if config.network not in NETWORKS:
+        raise ValueError(unknown("network", config.network, list(NETWORKS)))
+    entry = NETWORKS[config.network]
+    defaults = type(config).__dataclass_fields__
+    readers: dict[str, list[str]] = {}
+    for name, other in NETWORKS.items():
+        for read in other.reads.split():
+            readers.setdefault(read, []).append(name)
+    for name in sorted(set(readers) - set(entry.reads.split())):
+        if getattr(config, name) != defaults[name].default:
+            raise ValueError(
+                f"network {config.network!r} does not read {name}, got {name}={getattr(config, name)!r}; "
+                f"networks that read it: {', '.join(readers[name])}"
+            )
+    for name, allowed in entry.takes.items():
+        if getattr(config, name) not in allowed:
+            values = ", ".join(map(repr, allowed))
+            raise ValueError(f"network {config.network!r} takes {name} from {values}, got {getattr(config, name)!r}")
+
+
+def build_network(config: RunConfig, implementation: str = "fast", **options: Any) -> "Network":
+    """The network that `config.network` names, with random weights that `config.seed` decides.
+
+    `implementation` is "fast" or "e3nn" (plain, and slow): both have the same parameters, with the same values; `options` go to
+    the network's class. The caller's random numbers are not touched. Raises ValueError for an unknown implementation.
+
+    >>> sum(p.numel() for p in build_network(RunConfig(ls=(0, 1, 2), mul=32)).parameters())
+    1648034
+    """
+    import torch
+
+    module, _, name = NETWORKS[config.network].place.partition(":")
+    network = getattr(import_module(module), name)
+    if implementation not in network.implementations:
+        raise ValueError(f"implementation must be one of {', '.join(network.implementations)}, got {implementation!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return network(config, implementation, **options)

@@ -21,7 +21,7 @@ from equinotes.support.files import read_json
 
 if TYPE_CHECKING:
     from equinotes.data.batches import Split
-    from equinotes.networks.paper import Network
+    from equinotes.networks.base import Network
 
 CONFIG, SPLIT, METRICS = "config.json", "split.json", "metrics.parquet"
 PREDICTIONS, MODEL, PROVENANCE = "predictions.parquet", "model.safetensors", "provenance.json"
@@ -164,7 +164,7 @@ class Run:
         """
         from safetensors.torch import load_file
 
-        from equinotes.networks.paper import build_network
+        from equinotes.networks import build_network
 
         if average and not self.config.average:
             raise ValueError(f"run {self.run_id} keeps no average of its weights; RunConfig(average=0.999) does")

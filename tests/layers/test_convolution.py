@@ -118,9 +118,9 @@ def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, o
     """What a CUDA graph asks of a step; here on torch's device without memory."""
     net, _ = twins(ls=(0, 1, 2), gate=gate)
     batch = molecules(qm9, net.config, torch.float32)
-    geometry = {name: tensor.to("meta") for name, tensor in vars(net.layers.edges(batch)).items()}
-    edges = replace(net.layers.edges(batch), **geometry)
-    net.layers.edges = lambda batch: edges
+    geometry = {name: tensor.to("meta") for name, tensor in vars(net.edges(batch)).items()}
+    edges = replace(net.edges(batch), **geometry)
+    net.edges = lambda batch: edges
     net, batch, target = net.to("meta"), batch.to("meta"), torch.zeros(batch.num_molecules, device="meta")
     seen = []
     for _ in range(2):

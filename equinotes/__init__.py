@@ -23,6 +23,7 @@ _PUBLIC = {
     "load_run": "runs.store",
     "list_runs": "runs.store",
     "embed": "analysis.features",
+    "diagnose": "analysis.diagnose",
     "split_irreps": "irreps",
     "invariants": "irreps",
     "phate_by_irrep": "analysis.manifold",

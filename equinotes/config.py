@@ -206,6 +206,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_val": 500,
         "num_test": 1000,
     },
+    "nequip": {
+        "network": "nequip",
+        "mul": 16,
+        "num_blocks": 3,
+        "num_basis": 8,
+        "cutoff": 5.0,
+        "graph": "radius",
+        "degree_norm": 4.0,
+        "epochs": 5,
+        "batch_size": 16,
+        "lr": 5e-3,
+        "num_train": 2000,
+        "num_val": 500,
+        "num_test": 1000,
+    },
     "paper": {"reference": "mean", "epochs": 100, "num_train": 104_665, "num_val": 13_083, "num_test": 13_083},
 }
 """Named starting points; every field not listed has its default. In `quick`, with few molecules and epochs, smaller batches and

@@ -44,8 +44,8 @@ def embed(
     run: Run | Network,
     rows: np.ndarray,
     *,
-    per: Literal["molecule", "atom"] = "molecule",
-    frame: Frame = "qm9",
+    per: Literal["molecule", "atom"] | str = "molecule",
+    frame: Frame | str = "qm9",
     seed: int = 0,
     batch_size: int = 256,
     progress: bool = False,
@@ -95,9 +95,7 @@ def feature_gradients(
     net = as_network(run)
     collected: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
     for batch, targets in _batches(net, rows, batch_size, progress):
-        loss = partial(_loss_sum, net, batch, targets)
-        slopes = gradients_in(lambda edit, loss=loss: loss(edit) / len(rows))
-        for k, pair in slopes.items():
+        for k, pair in gradients_in(partial(_loss, net, batch, targets, count=len(rows))).items():
             for arrays, parts in zip(collected.setdefault(k, ([], [])), pair, strict=True):
                 arrays.append(pack_parts(parts).cpu().numpy())
     return [
@@ -143,7 +141,7 @@ def weight_gradients(run: Run | Network, rows: np.ndarray, *, batch_size: int = 
     weights = {path.block: net.path_weight(path.block) for path in paths}
     gradients = {block: torch.zeros_like(weight) for block, weight in weights.items()}
     for batch, targets in _batches(net, rows, batch_size, progress) if paths else ():
-        slopes = torch.autograd.grad(_loss_sum(net, batch, targets) / len(rows), [*weights.values()], allow_unused=True)
+        slopes = torch.autograd.grad(_loss(net, batch, targets, count=len(rows)), [*weights.values()], allow_unused=True)
         for block, slope in zip(weights, slopes, strict=True):
             gradients[block] += _or_zero(slope, weights[block])
     table = []
@@ -155,7 +153,7 @@ def weight_gradients(run: Run | Network, rows: np.ndarray, *, batch_size: int = 
 
 
 def _batches(
-    net: Network, rows: np.ndarray, batch_size: int, progress: bool, frame: Frame = "qm9", seed: int = 0
+    net: Network, rows: np.ndarray, batch_size: int, progress: bool, frame: Frame | str = "qm9", seed: int = 0
 ) -> Iterator[tuple[Batch, torch.Tensor]]:
     """Batches of these rows on the network's device, and their targets in the target's unit."""
     rows, qm9, device = np.asarray(rows), load_qm9(), str(next(net.parameters()).device)
@@ -165,9 +163,9 @@ def _batches(
         yield in_frame(batch_of(net.config, qm9, some), frame, seed).to(device), targets.to(device)
 
 
-def _loss_sum(net: Network, batch: Batch, targets: torch.Tensor, edit: Any = None) -> torch.Tensor:
-    """Squared error summed over the batch, in the units that training sees."""
-    return (net.normalised(batch, edit=edit) - net.normalise(targets, batch)).square().sum()
+def _loss(net: Network, batch: Batch, targets: torch.Tensor, edit: Any = None, *, count: int) -> torch.Tensor:
+    """Squared errors of the batch's molecules over `count`, in the units that training sees."""
+    return (net.normalised(batch, edit=edit) - net.normalise(targets, batch)).square().sum() / count
 
 
 def _or_zero(slope: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:

@@ -12,14 +12,18 @@ def edge_vectors(pos: Float[Tensor, "atoms 3"], edge_index: Int[Tensor, "2 edges
     return pos[source] - pos[target]
 
 
-def harmonics(vectors: Float[Tensor, "edges 3"], ls: tuple[int, ...]) -> Float[Tensor, "edges components"]:
-    """Real spherical harmonics of the unit vectors, orders side by side, normalised to one over the sphere ("integral").
+def harmonics(
+    vectors: Float[Tensor, "edges 3"], ls: tuple[int, ...], normalization: str = "integral"
+) -> Float[Tensor, "edges components"]:
+    """Real spherical harmonics of the unit vectors, orders side by side.
+
+    Normalised to one over the sphere ("integral"), or so that the squares of order l sum to 2l + 1 ("component").
 
     >>> import torch
     >>> harmonics(torch.tensor([[0.0, 0.0, 2.0]]), (0, 1)).numpy().round(4)
     array([[0.2821, 0.    , 0.    , 0.4886]], dtype=float32)
     """
-    return o3.spherical_harmonics(list(ls), vectors, normalize=True, normalization="integral")
+    return o3.spherical_harmonics(list(ls), vectors, normalize=True, normalization=normalization)
 
 
 def bessel(lengths: Float[Tensor, " edges"], num_basis: int, cutoff: float) -> Float[Tensor, "edges basis"]:

@@ -4,7 +4,7 @@ from functools import cache
 
 import torch
 from jaxtyping import Shaped
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @cache
@@ -15,3 +15,9 @@ def moved(values: Shaped[Tensor, "*shape"], device: torch.device, dtype: torch.d
     """
     with torch.inference_mode(False):  # what is made in that mode cannot take part in gradients later, outside of it
         return values.to(device, dtype, copy=True)
+
+
+def leave_out_of_state_dict(module: nn.Module) -> None:
+    """Make all buffers follow the module without being stored: they are constants of the code, not of a trained network."""
+    for part in module.modules():
+        part._non_persistent_buffers_set.update(part._buffers)

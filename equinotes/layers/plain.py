@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from equinotes.data.batches import Batch
 from equinotes.layers.basis import bessel, edge_vectors, harmonics
+from equinotes.layers.constants import leave_out_of_state_dict
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Convolution(nn.Module):
     def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
         super().__init__()
         self.tensor_product = o3.FullyConnectedTensorProduct(irreps_in, irreps_sh, irreps_out, shared_weights=False)
-        _leave_out_of_state_dict(self.tensor_product)
+        leave_out_of_state_dict(self.tensor_product)
         self.radial = FullyConnectedNet([num_basis, hidden, self.tensor_product.weight_numel], torch.nn.functional.silu)
         self.degree_norm = degree_norm
 
@@ -84,9 +85,3 @@ class Reference:
     def join(parts: dict[str, Float[Tensor, "atoms mul m"]]) -> Float[Tensor, "atoms dim"]:
         """Undo `split`."""
         return torch.cat([part.flatten(1) for part in parts.values()], dim=1)
-
-
-def _leave_out_of_state_dict(module: nn.Module) -> None:
-    """Make all buffers follow the module without being stored: they are constants of the code, not of a trained network."""
-    for part in module.modules():
-        part._non_persistent_buffers_set.update(part._buffers)

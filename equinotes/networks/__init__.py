@@ -31,6 +31,10 @@ NETWORKS = {
         "equinotes.networks.paper:PaperNetwork",
         reads="ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block",
     ),
+    "nequip": Entry(
+        "equinotes.networks.nequip:NequIP",
+        reads="ls mul num_blocks num_basis cutoff graph degree_norm parity",
+    ),
 }
 """Every network by the name that `RunConfig.network` gives."""
 

@@ -14,6 +14,9 @@ NETWORKS = [
     {"ls": (0, 1, 2), "gate": True, "graph": "radius"},
     {"ls": (0, 3, 4), "gate": True},
     {"ls": (0, 1, 2, 6), "graph": "radius", "last_block": "scalars"},
+    {"network": "nequip", "ls": (0, 1, 2)},
+    {"network": "nequip", "ls": (0, 1, 2), "parity": "all", "graph": "radius", "cutoff": 3.0, "num_blocks": 4},
+    {"network": "nequip", "ls": (0, 2, 3), "parity": "all"},
 ]
 
 
@@ -26,7 +29,7 @@ def implementation(request):
 def network_and_batch(request, implementation, qm9):
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
-    net = build_network(RunConfig(mul=3, num_blocks=3, **request.param), implementation)
+    net = build_network(RunConfig(**{"mul": 3, "num_blocks": 3, **request.param}), implementation)
     yield net, qm9.batch(ROWS, graph=net.config.graph).to(dtype=torch.float64)
     torch.set_default_dtype(torch.float32)
 

@@ -149,7 +149,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    assert modules_after("import equinotes") & HEAVY == set()
+    assert modules_after("import equinotes; equinotes.RunConfig(network='nequip')") & HEAVY == set()
 
 
 def test_training_and_embedding_need_no_plotting_notebooks_or_chemistry():

@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from equinotes.analysis.ablation import MODES, edit_of
-from equinotes.analysis.features import as_network, gradients_in
+from equinotes.analysis.features import LayerArray, as_network, gradients_in
 from equinotes.analysis.gradients import gradient_shares
 from equinotes.analysis.representation import norm_shares
 from equinotes.data.batches import Batch
 from equinotes.data.qm9 import load_qm9
 from equinotes.networks.adapted import Adapted, Call
-from equinotes.networks.base import Network, pack_parts
+from equinotes.networks.base import Network, Parts, pack_parts
 from equinotes.runs.store import Run
 
 Summary = Callable[[Float[np.ndarray, " molecules"], Float[np.ndarray, "draws molecules"]], dict[str, float]]
@@ -88,10 +88,7 @@ def diagnose(
 
 def _diagnosed(net: Network, batch: Batch, mode: str, draws: int, seed: int, summary: Summary) -> pd.DataFrame:
     slopes = gradients_in(lambda edit: net(batch, edit=edit).sum())
-    packed = [
-        tuple((net.layers[k].name, pack_parts(parts).cpu().numpy(), net.layers[k].irreps) for parts in pair)
-        for k, pair in slopes.items()
-    ]
+    packed = [(_packed(net, k, parts), _packed(net, k, gradients)) for k, (parts, gradients) in slopes.items()]
     norms = norm_shares([features for features, _ in packed]).set_index(["layer", "irrep"])["share"]
     flows = gradient_shares(packed).set_index(["layer", "irrep"])["share"]
     with torch.no_grad():
@@ -109,11 +106,15 @@ def _diagnosed(net: Network, batch: Batch, mode: str, draws: int, seed: int, sum
 
 @torch.no_grad()
 def spoilt_predictions(
-    net: Network, batch: Batch, layer: int, parts: dict[str, torch.Tensor], irrep: str, mode: str, draws: int, seed: int = 0
+    net: Network, batch: Batch, layer: int, parts: Parts, irrep: str, mode: str, draws: int, seed: int = 0
 ) -> Float[np.ndarray, "draws molecules"]:
     """Predictions from the features `parts` after a layer with one irrep spoilt; the first of `draws` uses `seed`."""
     edits = [edit_of(mode, layer, irrep, seed=seed + draw) for draw in range(draws)]
     return np.stack([net.continued(batch, layer, edit(layer, parts)).cpu().numpy() for edit in edits])
+
+
+def _packed(net: Network, layer: int, parts: Parts) -> LayerArray:
+    return LayerArray(net.layers[layer].name, pack_parts(parts).cpu().numpy(), net.layers[layer].irreps)
 
 
 def _batch(net: Network, molecules: Batch | ArrayLike) -> Batch:

@@ -1,5 +1,6 @@
 """Envelopes that bring a message smoothly to zero at the cutoff."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,10 +12,9 @@ def polynomial_cutoff(lengths: Float[Tensor, " edges"], cutoff: float, p: int = 
 
     One at r = 0; value, slope and curvature are zero at the cutoff [Angstrom], and everything beyond it is zero.
 
-    >>> import torch
     >>> polynomial_cutoff(torch.tensor([0.0, 2.5, 5.0, 7.0]), 5.0).numpy().round(4)
     array([1.    , 0.8555, 0.    , 0.    ], dtype=float32)
     """
     d = lengths / cutoff
     envelope = 1 - (p + 1) * (p + 2) / 2 * d**p + p * (p + 2) * d ** (p + 1) - p * (p + 1) / 2 * d ** (p + 2)
-    return envelope * (d < 1)
+    return torch.where(d < 1, envelope, torch.zeros_like(d))

@@ -1,5 +1,6 @@
 """NequIP (Batzner et al., arXiv 2101.03164): per-channel tensor products, self-connections by element, gates."""
 
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import torch
@@ -81,7 +82,7 @@ class NequIP(Layered):
         convolution = IMPLEMENTATIONS[implementation]
         self.blocks = nn.ModuleList(
             Interaction(before, irreps_sh, after, convolution, config.num_basis, config.degree_norm)
-            for before, after in zip(irreps, irreps[1:], strict=False)
+            for before, after in pairwise(irreps)
         )
         hidden = f"{max(1, config.mul // 2)}x0e"
         self.readout = nn.Sequential(o3.Linear(irreps[-1], hidden), o3.Linear(hidden, f"{1 + len(config.auxiliary)}x0e"))

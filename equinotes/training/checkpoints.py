@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.std import tqdm
 
-from equinotes.networks.paper import Network
+from equinotes.networks.base import Network
 from equinotes.runs import provenance
 from equinotes.support.files import write_atomically
 from equinotes.training.averaging import Average

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.data.qm9 import QM9
-from equinotes.networks.paper import Network, Parts
+from equinotes.networks.base import Network, Parts
 from equinotes.training.prediction import batch_of
 from equinotes.training.targets import targets_of
 from equinotes.training.terms import Seen, build_term

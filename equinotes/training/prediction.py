@@ -8,7 +8,7 @@ import torch
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.data.qm9 import QM9
-from equinotes.networks.paper import Network
+from equinotes.networks.base import Network
 from equinotes.support.cores import side_by_side
 from equinotes.support.progress import bar
 

@@ -8,7 +8,9 @@ from torch import Tensor
 from equinotes.config import RunConfig, check_target
 from equinotes.data.batches import Split, draw_split
 from equinotes.data.qm9 import QM9
-from equinotes.networks.paper import NUM_ELEMENTS, Network, build_network
+from equinotes.networks import build_network
+from equinotes.networks.base import Network
+from equinotes.networks.reference import NUM_ELEMENTS
 
 
 def prepare(config: RunConfig, qm9: QM9) -> tuple[Network, Split]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from equinotes.config import RunConfig, unknown
 from equinotes.data.batches import Batch
-from equinotes.networks.paper import Network, Parts
+from equinotes.networks.base import Network, Parts
 
 TERMS = {
     "feature_l2": "equinotes.training.terms.feature_l2:FeatureL2",

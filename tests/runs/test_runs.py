@@ -26,11 +26,12 @@ def test_every_field_of_the_configuration_changes_the_name():
         target="gap", auxiliary=["alpha"], reference="mean", ls=[0, 1], mul=8, num_blocks=3, atom_dim=8, num_basis=5, cutoff=5.0,
         graph="radius", degree_norm=1.0, gate=True, last_block="scalars", epochs=1, batch_size=4, lr=0.1, weight_decay=0.1,
         num_train=7, num_val=7, num_test=7, split_seed=1, seed=1, network="nequip", schedule="cosine", average=0.9,
-        terms=["other"], term_weights=[2.0],
+        terms=["other"], term_weights=[2.0], parity="all",
     )  # fmt: skip
     base = RunConfig(terms=("one",), term_weights=(1.0,))
     assert changes.keys() == base.to_dict().keys()
-    names = {base.but(**{field: value}).run_id for field, value in changes.items()}
+    beside = {"parity": {"network": "nequip"}}  # read by this network alone
+    names = {base.but(**{field: value}, **beside.get(field, {})).run_id for field, value in changes.items()}
     assert len(names | {base.run_id}) == len(changes) + 1
 
 

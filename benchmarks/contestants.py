@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from equinotes import RunConfig, build_network
 from equinotes.irreps import irreps_of
-from equinotes.networks.paper import PaperNetwork
+from equinotes.networks.base import Network
 from equinotes.support.cores import side_by_side
 
 TUNED_ALLOCATOR = {
@@ -27,7 +27,7 @@ class Contestant:
     """A name, a way to build a network from a configuration, and environment variables for its process."""
 
     name: str
-    build: Callable[[RunConfig], PaperNetwork]
+    build: Callable[[RunConfig], Network]
     environment: dict[str, str] = field(default_factory=dict)
     recorded: bool = False
     """Whether steps are recorded once and replayed, which a GPU can."""
@@ -35,17 +35,17 @@ class Contestant:
     """How its steps use the cores: as torch does by itself, or as `equinotes.train` does."""
 
 
-def fast(config: RunConfig) -> PaperNetwork:
+def fast(config: RunConfig) -> Network:
     """equinotes' own convolution."""
     return build_network(config)
 
 
-def e3nn(config: RunConfig) -> PaperNetwork:
+def e3nn(config: RunConfig) -> Network:
     """The plain e3nn layer, as everybody writes it."""
     return build_network(config, "e3nn")
 
 
-def cuequivariance(config: RunConfig) -> PaperNetwork:
+def cuequivariance(config: RunConfig) -> Network:
     """The e3nn network with cuequivariance's tensor product: fused kernels on a GPU, its fallback on a CPU."""
     if find_spec("cuequivariance_torch") is None:
         raise Skipped("cuequivariance-torch is not installed (pip install cuequivariance-torch)")

@@ -5,7 +5,7 @@ leading axis of networks, and each kernel serves all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,8 @@ from equinotes.data.batches import Batch
 from equinotes.layers.convolution import Convolution, FirstConvolution
 from equinotes.layers.coupling import coupling
 from equinotes.layers.geometry import Geometry, geometry
-from equinotes.networks.paper import Network
+from equinotes.networks.base import Network
+from equinotes.networks.paper import PaperNetwork
 
 Weights = Mapping[str, Float[Tensor, "networks *shape"]]
 
@@ -57,7 +58,7 @@ class Stacked:
         number, mul = len(self.nets), self.config.mul
         own = torch.arange(number, device=batch.z.device)[:, None]
         x = weights["embedding.weight"][own, batch.z.view(number, -1)].flatten(0, 1)[:, None]
-        blocks = self.nets[0].blocks
+        blocks = cast(PaperNetwork, self.nets[0]).blocks
         for k, block in enumerate(blocks):
             first, second = (weights[f"blocks.{k}.radial.layer{layer}.weight"] for layer in (0, 1))
             only_scalars = k == len(blocks) - 1

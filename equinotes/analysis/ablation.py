@@ -14,7 +14,7 @@ from jaxtyping import Float
 from equinotes.support.progress import bar
 
 Edit = Callable[[int, dict[str, Any]], dict[str, Any]]
-"""What `Network.forward` takes: block number (from 1) and its parts by irrep, to the parts that go on instead."""
+"""What `Network.forward` takes: the number of a layer and its parts by irrep, to the parts that go on instead."""
 
 
 class Interval(NamedTuple):
@@ -73,8 +73,9 @@ def edit_of(mode: str, layer: int, irrep: str, *, seed: int = 0) -> Edit:
 
 
 def inference_ablation(
-    predict: Callable[..., np.ndarray], targets: Float[np.ndarray, " molecules"], *, irreps: Sequence[str], layers: Sequence[int],
-    modes: Sequence[str] = tuple(MODES), repeats: int = 3, seed: int = 0, unit: str = "eV", progress: bool = False,
+    predict: Callable[..., np.ndarray], targets: Float[np.ndarray, " molecules"], *,
+    irreps: Sequence[str] | Mapping[int, Sequence[str]], layers: Sequence[int], modes: Sequence[str] = tuple(MODES),
+    repeats: int = 3, seed: int = 0, unit: str = "eV", progress: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """Change of the mean absolute error when one irrep behind one block is spoilt.
 
@@ -85,7 +86,8 @@ def inference_ablation(
     targets
         True values [molecules], same unit.
     irreps, layers, modes
-        What to spoil ("0e", "1o", ...), behind which blocks (from 1), and how. Scalars have no direction: that pair is left out.
+        What to spoil ("0e", "1o", ...; by layer, where layers differ: see `features.reaching`), behind which layers (by their
+        numbers, from 1), and how. Scalars have no direction: that pair is left out.
     repeats
         Random draws of each edit that has chance in it.
     unit
@@ -99,7 +101,7 @@ def inference_ablation(
     whole = np.abs(predict() - targets)
     cases = [
         (layer, irrep, mode)
-        for layer in layers for irrep in irreps for mode in modes
+        for layer in layers for irrep in (irreps[layer] if isinstance(irreps, Mapping) else irreps) for mode in modes
         if not (mode == "direction" and irrep.startswith("0"))
     ]  # fmt: skip
     rows = []

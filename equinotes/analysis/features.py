@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from e3nn import o3
 
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
@@ -71,6 +72,20 @@ def embed(
     return [
         LayerArray(layer.name, np.concatenate(arrays), layer.irreps) for layer, arrays in zip(net.layers, collected, strict=True)
     ]
+
+
+def reaching(run: Run | Network) -> dict[int, list[str]]:
+    """The irreps behind each layer that edits reach, by its number, on which the output depends at all.
+
+    >>> reaching(untrained(RunConfig.preset("smoke", num_blocks=2)))
+    {1: ['0e', '1o'], 2: ['0e']}
+    """
+    net = as_network(run)
+    return {
+        k: [str(ir) for _, ir in o3.Irreps(layer.irreps) if net.reaches(k, str(ir))]
+        for k, layer in enumerate(net.layers)
+        if layer.editable
+    }
 
 
 def predictor(run: Run | Network, rows: np.ndarray) -> Callable[..., np.ndarray]:

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label, order_marker, rising
+from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label, order_line, order_marker, rising
 
 MODE_TITLES = {"zero": "set to zero", "shuffle": "shuffled among atoms", "direction": "turned at random, norm kept"}
 """Names of the edits as a reader meets them."""
@@ -35,7 +35,7 @@ def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: flo
             change = rows[f"delta_mae_{unit}"]
             reach = np.abs(rows[[f"low_{unit}", f"high_{unit}"]].to_numpy().T - change.to_numpy())
             ax.errorbar(rows["layer"] + shift, change, yerr=reach, color=order_colour(irrep), marker=order_marker(irrep),
-                        linestyle="-", linewidth=1, markersize=6, capsize=2, label=order_label(irrep))  # fmt: skip
+                        linestyle=order_line(irrep), linewidth=1, markersize=6, capsize=2, label=order_label(irrep))  # fmt: skip
         ax.set(title=MODE_TITLES[mode], xlabel="after block", xticks=layers)
     axes[0, 0].set_ylabel(f"change of the test MAE [{unit}]")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
@@ -62,9 +62,10 @@ def plot_gradient_flow(shares: pd.DataFrame, ax: Axes | None = None, *, value: s
     Reads `layer`, `irrep` and the column `value` (`share` of the gradient flow unless given).
     """
     grid = shares.pivot(index="irrep", columns="layer", values=value)
-    grid = grid.loc[rising(grid.index)]
+    grid = grid.loc[rising(grid.index), list(dict.fromkeys(shares["layer"]))]
     ax = new_axes(ax, width=1.0 * len(grid.columns) + 2.2, height=0.55 * len(grid) + 1.4)
     words = grid.map(lambda number: "0" if number == 0 else f"{number:.2g}" if number < 0.01 else f"{number:.2f}")
+    words = words.where(grid.notna(), "")  # layers may have other irreps
     sns.heatmap(grid, ax=ax, cmap=SEQUENTIAL, vmin=0, vmax=1, annot=words, fmt="", annot_kws={"fontsize": 10},
                 cbar_kws={"label": label or "share of the gradient flow"})  # fmt: skip
     ax.set(xlabel="layer", ylabel="order l")

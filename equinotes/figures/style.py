@@ -91,22 +91,43 @@ def order_marker(irrep: Hashable) -> str:
 
 
 def order_label(irrep: Hashable, prefix: str = "l = ") -> str:
-    """How an irrep is named on an axis.
+    """How an irrep is named on an axis; of two parities, the one that harmonics do not have is named in full.
 
-    >>> order_label("2e"), order_label("2e", prefix=""), order_label("joint")
-    ('l = 2', '2', 'joint')
+    >>> order_label("2e"), order_label("2e", prefix=""), order_label("2o", prefix=""), order_label("joint")
+    ('l = 2', '2', '2o', 'joint')
     """
     l = order_of(irrep)
-    return str(irrep) if l is None else f"{prefix}{l}"
+    if l is None:
+        return str(irrep)
+    return f"{prefix}{l}" if is_natural(irrep) else f"{prefix}{irrep}"
+
+
+def is_natural(irrep: Hashable) -> bool:
+    """Whether an irrep has the parity of the harmonics, (-1)^l; names without a parity do.
+
+    >>> is_natural("1o"), is_natural("1e"), is_natural(1)
+    (True, False, True)
+    """
+    l = order_of(irrep)
+    return l is None or not str(irrep).endswith("oe"[l % 2])
+
+
+def order_line(irrep: Hashable) -> str:
+    """The line of an irrep: dashed for the parity that harmonics do not have."""
+    return "-" if is_natural(irrep) else "--"
 
 
 def rising(irreps: Iterable[Hashable]) -> list[Any]:
-    """Each irrep once, by order; what has no order comes last.
+    """Each irrep once, by order, the parity of the harmonics first; what has no order comes last.
 
-    >>> rising(["joint", "2e", "0e", "2e"])
-    ['0e', '2e', 'joint']
+    >>> rising(["joint", "2e", "1e", "1o", "2e"])
+    ['1o', '1e', '2e', 'joint']
     """
-    return sorted(dict.fromkeys(irreps), key=lambda irrep: (order_of(irrep) is None, order_of(irrep) or 0))
+
+    def place(irrep: Hashable) -> tuple[bool, int, bool]:
+        return order_of(irrep) is None, order_of(irrep) or 0, not is_natural(irrep)
+
+    return sorted(dict.fromkeys(irreps), key=place)
 
 
 def new_axes(ax: Axes | None, *, width: float = 6.4, height: float = 4.0) -> Axes:

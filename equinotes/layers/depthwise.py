@@ -119,7 +119,7 @@ class DepthwiseConvolution(Depthwise):
         lifts = self.coupling.lifts(edges)
         messages = []
         for (_, ir), place, lift in zip(self.irreps_in, self.irreps_in.slices(), lifts, strict=True):
-            source = x[:, place].unflatten(1, (self.mul, ir.dim)).transpose(1, 2)[edges.source]
+            source = x[:, place].unflatten(1, (self.mul, ir.dim)).transpose(1, 2).index_select(0, edges.source)
             messages.append(torch.bmm(lift, source) if ir.dim > 1 else lift * source)
         rows = torch.cat(messages, dim=1).view(2, pairs, len(self.coupling.path_of_row), self.mul)
         weighted = rows * weights.index_select(1, moved(self.coupling.path_of_row, x.device))

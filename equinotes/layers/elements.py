@@ -32,6 +32,6 @@ class ElementLinear(nn.Module):
                 mixed.append(x.new_zeros(len(x), mul * ir.dim))
                 continue
             part = x[:, self.places[ir][0]].unflatten(1, (mul_in, ir.dim))
-            by_atom = weight.view(-1, mul_in, mul)[element] / (self.num_elements * mul_in) ** 0.5
+            by_atom = weight.reshape(-1, mul_in, mul).index_select(0, element) / (self.num_elements * mul_in) ** 0.5
             mixed.append(torch.bmm(by_atom.transpose(1, 2), part).flatten(1))
         return torch.cat(mixed, dim=1)

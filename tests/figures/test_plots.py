@@ -169,6 +169,14 @@ def test_exact_zeros_of_the_gradient_are_told_from_small_numbers():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "1"]
 
 
+def test_layers_may_have_other_irreps_and_both_parities():
+    rows = [("block2", "1e", 0.5), ("block2", "1o", 0.5), ("block10", "1o", 0.0)]
+    ax = ablation.plot_gradient_flow(table("layer irrep share", rows))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "1e"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["block2", "block10"]
+    assert [text.get_text() for text in ax.texts] == ["0.50", "0", "0.50"], "nothing stands where there is no such irrep"
+
+
 def test_dead_weights_are_hatched_on_top_of_living_ones():
     ax = ablation.plot_dead_weights(weights())
     bars = [(bar.get_y(), bar.get_height(), bar.get_hatch()) for bar in ax.patches if bar.get_height()]

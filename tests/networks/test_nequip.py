@@ -7,10 +7,12 @@ import pytest
 import torch
 from e3nn import o3
 
-from equinotes import RunConfig, build_network, embed, list_runs, train
+from equinotes import RunConfig, build_network, embed, invariants, list_runs, train
 from equinotes.analysis.ablation import inference_ablation
-from equinotes.analysis.features import feature_gradients, predictor, weight_gradients
+from equinotes.analysis.features import feature_gradients, predictor, reaching, weight_gradients
 from equinotes.analysis.gradients import dead_weights, gradient_shares
+from equinotes.analysis.probes import probe_table
+from equinotes.figures.ablation import plot_dead_weights, plot_gradient_flow, plot_inference_ablation
 
 SMALL = RunConfig(network="nequip", ls=(0, 1, 2), mul=4, num_blocks=3, num_basis=8, cutoff=5.0, graph="radius")
 PARITIES = ["natural", "all"]
@@ -115,11 +117,19 @@ def test_it_is_embedded_ablated_and_probed_by_the_same_calls(run, qm9):
     rows = run.split.test[:16]
     layers = embed(run, rows)
     assert [(layer.name, layer.irreps) for layer in layers] == [layer[:2] for layer in run.network().layers]
-    table = inference_ablation(predictor(run, rows), qm9.targets["U0_atom"][rows], irreps=["1o"], layers=[1, 2], modes=["zero"])
+    irreps = reaching(run)
+    assert irreps == {1: ["0e", "1o", "2e"], 2: ["0e", "1o", "2e"], 3: ["0e"]}
+    table = inference_ablation(predictor(run, rows), qm9.targets["U0_atom"][rows], irreps=irreps, layers=[*irreps], repeats=2)
+    assert len(table) == 8 + 8 + 2, "scalars have no direction to turn"
     assert (table["delta_mae_eV"].abs() > 1e-6).all()
+    plot_inference_ablation(table)
+    probes = probe_table(invariants(layers[2].x, layers[2].irreps), {"gap": qm9.targets["gap"][rows]}, folds=4)
+    assert list(probes["features"]) == ["0e", "1o", "2e"]
     shares = gradient_shares(feature_gradients(run, rows))
     assert set(shares["layer"]) == {"block1", "block2", "block3"}
     np.testing.assert_allclose(shares.groupby("layer")["share"].sum(), 1)
+    plot_gradient_flow(shares)
     weights = dead_weights(weight_gradients(run, rows))
+    plot_dead_weights(weights)
     assert (weights["dead"] == 0).all(), "NequIP has no weights that lead nowhere"
     assert weights["weights"].sum() == 64 * 8 * (3 + 11 + 3)  # paths of the three blocks times hidden times channels

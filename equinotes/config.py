@@ -90,7 +90,7 @@ class RunConfig:
 
     # Fields from here on came after the first stored runs: at its default, such a field is not part of a run's name.
     network: str = "paper"
-    """Architecture, by its name in the registry of networks."""
+    """Architecture: paper, nequip, or another name in the registry of networks."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate over the steps: constant, as in the paper, or half a cosine from lr to zero."""
     average: float = 0.0
@@ -172,7 +172,7 @@ class RunConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """`smoke` (seconds, for tests), `quick` (minutes on a laptop) or `paper` (the paper's settings).
+        """`smoke` (seconds, for tests), `quick` (minutes on a laptop), `nequip` (the same) or `paper` (the paper's settings).
 
         >>> RunConfig.preset("paper", ls=(0, 1, 2, 4)).num_train
         104665

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from equinotes.data.qm9 import Molecule
 
-Preset = Literal["smoke", "quick", "paper"] | None
+Preset = Literal["smoke", "quick", "nequip", "paper"] | None
 OneConfig = config_flags(RunConfig(), many=False)
 ManyConfigs = config_flags(RunConfig(), many=True)
 
@@ -59,7 +59,7 @@ class Train:
     """
 
     preset: Preset = None
-    """Where the other flags start: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
+    """Where the other flags start: smoke (seconds), quick or nequip (minutes on a laptop), or paper (the paper's settings)."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda or cuda:1."""
     runs_dir: Path = Path("runs")
@@ -90,7 +90,7 @@ class Sweep:
     """
 
     preset: Preset = None
-    """Where the other flags start: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
+    """Where the other flags start: smoke (seconds), quick or nequip (minutes on a laptop), or paper (the paper's settings)."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda or cuda:1."""
     runs_dir: Path = Path("runs")

@@ -8,6 +8,7 @@ from e3nn import o3
 from equinotes import RunConfig, embed, split_irreps
 from equinotes.analysis.features import feature_gradients, predictor, untrained, weight_gradients
 from equinotes.data.frames import in_frame, principal_rotations, random_rotations
+from equinotes.data.qm9 import load_qm9
 from equinotes.training.targets import composition
 
 CONFIG = RunConfig.preset("smoke", ls=(0, 1, 2), mul=4, num_blocks=3)
@@ -115,3 +116,20 @@ def test_what_the_energy_never_reads_has_no_gradient(net):
 def test_unknown_choices_are_named(net, bad):
     with pytest.raises(ValueError, match=next(iter(bad.values()))):
         embed(net, ROWS, **bad)
+
+
+@pytest.mark.parametrize("measure", [feature_gradients, weight_gradients, embed])
+def test_qm9_is_opened_once_and_not_for_every_batch(net, measure, monkeypatch):
+    opened = []
+    monkeypatch.setattr("equinotes.analysis.features.load_qm9", lambda: opened.append(1) or load_qm9())
+    measure(net, ROWS[:6], batch_size=2)
+    assert len(opened) == 1
+
+
+def test_gradients_do_not_depend_on_the_batch_and_leave_parameters_alone(net):
+    weight = next(net.parameters())
+    weight.grad = torch.ones_like(weight)
+    for one, many in zip(feature_gradients(net, ROWS[:6], batch_size=2), feature_gradients(net, ROWS[:6]), strict=True):
+        np.testing.assert_allclose(one[1].x, many[1].x, rtol=1e-3, atol=1e-6)
+    assert torch.equal(weight.grad, torch.ones_like(weight)), "gradients of somebody else's step"
+    weight.grad = None

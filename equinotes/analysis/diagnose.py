@@ -20,6 +20,7 @@ from equinotes.networks.adapted import Adapted, Call
 from equinotes.networks.base import Network, Parts, pack_parts
 from equinotes.runs.store import Run
 
+CONDITIONAL = "conditional"
 Summary = Callable[[Float[np.ndarray, " molecules"], Float[np.ndarray, "draws molecules"]], dict[str, float]]
 """Takes predictions of the whole network and of the spoilt one, draw by draw, to columns of a table."""
 
@@ -59,7 +60,8 @@ def diagnose(
     layers, call
         Names of submodules and the irreps of what they put out, and how the module is run: see `Adapted`.
     mode, draws, seed
-        How an irrep is spoilt ("shuffle" among the atoms of the batch, "zero", "direction"), how often, and by which numbers.
+        How an irrep is spoilt, how often, and by which random numbers: "shuffle" among all atoms of the batch, "conditional"
+        among those of one element with as many neighbours, "zero", or "direction".
     summary
         What is made of the predictions before and after.
 
@@ -71,8 +73,8 @@ def diagnose(
 
     Raises ValueError for an unknown `mode`, and as `Adapted` does.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
+    if mode not in (*MODES, CONDITIONAL):
+        raise ValueError(f"mode must be one of {', '.join(map(repr, (*MODES, CONDITIONAL)))}, got {mode!r}")
     if isinstance(network, nn.Module) and not isinstance(network, Network):
         if layers is None:
             raise ValueError("a torch module needs layers={name of a submodule: irreps of what it puts out, ...}")
@@ -109,7 +111,14 @@ def spoilt_predictions(
     net: Network, batch: Batch, layer: int, parts: Parts, irrep: str, mode: str, draws: int, seed: int = 0
 ) -> Float[np.ndarray, "draws molecules"]:
     """Predictions from the features `parts` after a layer with one irrep spoilt; the first of `draws` uses `seed`."""
-    edits = [edit_of(mode, layer, irrep, seed=seed + draw) for draw in range(draws)]
+    if mode == CONDITIONAL:
+        from equinotes.analysis.calibration import conditional_shuffle, environments  # they bring scikit-learn
+
+        neighbours = torch.bincount(batch.edge_index[1], minlength=len(batch.z))
+        groups = environments(batch.z.cpu().numpy(), neighbours.cpu().numpy())
+        edits = [conditional_shuffle(layer, irrep, groups, seed=seed + draw) for draw in range(draws)]
+    else:
+        edits = [edit_of(mode, layer, irrep, seed=seed + draw) for draw in range(draws)]
     return np.stack([net.continued(batch, layer, edit(layer, parts)).cpu().numpy() for edit in edits])
 
 

@@ -139,14 +139,15 @@ class Coupling:
     def lifts(self, edges: Edges) -> list[Float[Tensor, "edges rows m1"]]:
         """M of every edge, one tensor per input irrep."""
         if self not in edges.lifts:
-            edges.lifts[self] = [
-                (edges.sh @ moved(constant.flatten(1), edges.sh.device, edges.sh.dtype)).view(len(edges.sh), *constant.shape[1:])
-                for constant in self._constants
+            constants = [moved(constant, edges.sh.device, edges.sh.dtype) for constant in self._constants]
+            shapes = [
+                (len(edges.sh), constant.shape[1] // ir.dim, ir.dim) for constant, ir in zip(constants, self.irs_in, strict=True)
             ]
+            edges.lifts[self] = [(edges.sh @ constant).view(shape) for constant, shape in zip(constants, shapes, strict=True)]
         return edges.lifts[self]
 
     @cached_property
-    def _constants(self) -> list[Float[Tensor, "m2 rows m1"]]:
+    def _constants(self) -> list[Float[Tensor, "m2 rows_m1"]]:
         slices = o3.Irreps([(1, ir) for ir in self.irs_sh]).slices()
         constants = []
         for i, ir_in in enumerate(self.irs_in):
@@ -157,7 +158,8 @@ class Coupling:
                     coefficients = clebsch_gordan(Path(ir_in.l, self.irs_sh[path.place_sh].l, path.ir_out.l))
                     block[slices[path.place_sh]] = path.ir_out.dim**0.5 * coefficients
                     blocks.append(block)
-            constants.append(torch.cat(blocks, dim=1) if blocks else torch.zeros(slices[-1].stop, 0, ir_in.dim).double())
+            none = torch.zeros(slices[-1].stop, 0, ir_in.dim, dtype=torch.float64)
+            constants.append(torch.cat([none, *blocks], dim=1).flatten(1))
         return constants
 
 

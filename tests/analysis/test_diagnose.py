@@ -113,8 +113,15 @@ def test_what_does_not_fit_is_named(theirs, batch, layers, how, message):
         diagnose(theirs, batch, layers=layers, call=how)
 
 
+def test_shuffling_among_like_atoms_does_less_and_spares_what_the_element_decides(theirs, batch):
+    whole, like = (diagnose(theirs, batch, layers={"first": IRREPS}, call=call, mode=mode) for mode in ("shuffle", "conditional"))
+    assert list(like["reaches"]) == [True, True, False]
+    assert like["change"][2] == 0
+    assert 0 < like["change"][0] < whole["change"][0]
+
+
 def test_an_unknown_way_to_spoil_is_named(theirs, batch):
-    with pytest.raises(ValueError, match="mode must be one of 'zero', 'shuffle', 'direction', got 'burn'"):
+    with pytest.raises(ValueError, match="mode must be one of 'zero', 'shuffle', 'direction', 'conditional', got 'burn'"):
         diagnose(theirs, batch, layers={"first": IRREPS}, call=call, mode="burn")
 
 

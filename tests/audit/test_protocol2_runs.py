@@ -12,7 +12,7 @@ from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, PAPER_
 from equinotes.audit.scale import counted_parameters, steps
 from equinotes.config import RunConfig
 from equinotes.data.splits import draw_split
-from equinotes.networks.paper import build_network
+from equinotes.networks import build_network
 
 
 @pytest.fixture(scope="module")

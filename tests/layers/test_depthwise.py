@@ -4,6 +4,7 @@ import pytest
 import torch
 from e3nn import o3
 
+from equinotes.layers.constants import moved
 from equinotes.layers.cutoff import polynomial_cutoff
 from equinotes.layers.depthwise import DepthwiseConvolution, Edges, PlainDepthwiseConvolution
 from equinotes.layers.elements import ElementLinear
@@ -58,6 +59,14 @@ def test_layers_with_the_same_paths_share_what_is_lifted():
     for layer in layers:
         layer(torch.randn(5, 8), edges)
     assert len(edges.lifts) == 1
+
+
+def test_constants_are_copied_once_and_not_for_every_batch():
+    layer = DepthwiseConvolution("2x0e+2x1o", "1x0e+1x1o", "2x0e+2x1o", 8, 1.0)
+    layer(torch.randn(5, 8), edges_of("1x0e+1x1o"))
+    held = moved.cache_info().currsize
+    layer(torch.randn(5, 8), edges_of("1x0e+1x1o"))
+    assert moved.cache_info().currsize == held
 
 
 @pytest.mark.parametrize("irreps_out", ["4x0e+2x1o", "3x0e+5x1o+2x2e"])

@@ -1,6 +1,6 @@
 """What is measured in each network: calibrated damage per block and order, trained and untrained."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,10 @@ from equinotes.analysis.controls import molecule_tables
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.irreps import split_irreps
-from equinotes.networks.paper import Network
-from equinotes.training.loop import batch_of, prepare
+from equinotes.networks.base import Network
+from equinotes.networks.paper import PaperNetwork
+from equinotes.training.prediction import batch_of
+from equinotes.training.targets import prepare
 
 FITTED, TESTED = 500, 1000
 """Validation molecules that recalibrate, and test molecules that show the damage: one batch."""
@@ -62,7 +64,8 @@ def untrained_with_readout(
     The fit is to what the reference leaves of the targets, in the network's units, on the last block's scalars summed over atoms.
     """
     qm9 = load_qm9()
-    net, split = prepare(config, qm9)
+    network, split = prepare(config, qm9)
+    net = cast(PaperNetwork, network)  # protocol 2 is about the paper's networks alone
     rows = split.train[:READOUT] if rows is None else rows
     batch = batch_of(config, qm9, rows)
     known = np.asarray(qm9.targets[config.target][rows] if targets is None else targets, np.float64)

@@ -22,11 +22,12 @@ NO_DIFFERENCE, AT_MARGIN, LOWER = "no difference", "orders 0-6 lower by the marg
 BY_PARAMETERS = "orders 0-6 lower by 10%, and 0-2 with as many parameters too"
 NEITHER, BOTH = "no difference, no structure gained", "error lower by 10%, structure gained"
 ONLY_ERROR, ONLY_STRUCTURE = "error lower by 10%, no structure gained", "no difference, structure gained"
-APART = "errors 10% apart"
+STEADY, APART = "no difference, errors scatter by 2%", "errors 10% apart"
 
 RATES = (
     Rate("C1", NO_DIFFERENCE, NOT_SUPPORTED, 0.0),
     Rate("C1", NO_DIFFERENCE, SUPPORTED, 0.29),
+    Rate("C1", STEADY, SUPPORTED, 0.83),
     Rate("C1", AT_MARGIN, SUPPORTED, 0.01),
     Rate("C1", LOWER, NOT_SUPPORTED, 0.94),
     Rate("C1", BY_PARAMETERS, NOT_SUPPORTED, 0.0),

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from equinotes.analysis.ablation import Edit
 from equinotes.analysis.calibration import DRAWS, calibrated_damage, environments, fitted_readout
 from equinotes.analysis.controls import molecule_tables
+from equinotes.analysis.features import embed
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.irreps import split_irreps
@@ -65,11 +66,9 @@ def untrained_with_readout(
     qm9 = load_qm9()
     net, split = prepare(config, qm9)
     rows = split.train[:READOUT] if rows is None else rows
-    batch = batch_of(config, qm9, rows)
-    known = np.asarray(qm9.targets[config.target][rows] if targets is None else targets, np.float64)
-    scalars = net.features(batch)[-1].x[:, : config.mul]
-    sums = scalars.new_zeros(batch.num_molecules, config.mul).index_add(0, batch.molecule, scalars).double().numpy()
-    weights, constant = fitted_readout(sums, net.normalise(torch.from_numpy(known), batch).double().numpy())
+    known = torch.from_numpy(np.asarray(qm9.targets[config.target][rows] if targets is None else targets, np.float64))
+    scalars = embed(net, rows)[-1].x[:, : config.mul].astype(np.float64)
+    weights, constant = fitted_readout(scalars, net.normalise(known, batch_of(config, qm9, rows)).double().numpy())
     net.readout.copy_(torch.from_numpy(weights * config.mul**0.5))
     net.energy.weight.fill_(1.0)
     net.energy.bias.fill_(constant)

@@ -12,10 +12,12 @@ import torch
 
 from equinotes.analysis.calibration import recalibrated
 from equinotes.analysis.controls import molecule_tables
+from equinotes.analysis.features import untrained
 from equinotes.audit.protocols.second.claims import ALPHA
-from equinotes.audit.protocols.second.evidence import Evidence, Network
-from equinotes.audit.protocols.second.measures import untrained_with_readout, uses
+from equinotes.audit.protocols.second.evidence import SCORE, Evidence, Network
+from equinotes.audit.protocols.second.measures import structure, untrained_with_readout, uses
 from equinotes.audit.protocols.second.runs import MAIN, SCALES
+from equinotes.audit.protocols.second.tables import NETWORK, SCHEMAS
 from equinotes.config import RunConfig
 from equinotes.training.prediction import batch_of
 from equinotes.training.targets import prepare
@@ -84,3 +86,12 @@ def test_fitted_readouts_know_more_than_composition_and_bonds(qm9):
     without = np.abs(recalibrated(np.zeros(len(energies)), energies, design, fitted) - energies[~fitted]).mean()
     table = uses(untrained_with_readout(config), FITTED, TESTED, draws=1)
     assert table["whole_mae_eV"].nunique() == 1 and table["whole_mae_eV"][0] < 0.9 * without
+
+
+def test_measured_tables_have_the_columns_that_are_stored(planted, qm9):
+    assert set(planted["uses"]) == set(SCHEMAS["uses"])
+    config = RunConfig(ls=LS, mul=MUL, num_blocks=2, num_train=100)
+    table = structure(untrained(config), np.arange(2000, 2150), permutations=20)
+    assert set(table) | set(NETWORK) == set(SCHEMAS["structure"])
+    assert table.groupby("layer")["irrep"].apply(list).to_dict() == {name: ["0e", "1o", "2e"] for name in ("block1", "block2")}
+    assert set(table["measure"]) == {SCORE} and table["value"].between(-1, 1).all()

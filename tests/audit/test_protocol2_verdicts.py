@@ -225,6 +225,15 @@ def test_ladder_shows_every_rung_with_its_reason(protocol2):
     assert (table.loc[table["outcome"] == "open", "why"] != "").all()
 
 
+def test_from_where_on_networks_leave_the_linear_baseline_behind(protocol2):
+    tables = protocol2.planted(run=lambda config, scale: config.ls == WITHOUT, scatter=FINE, examined=())
+    mean = (tables["runs"]["reference"] == "mean") & (tables["runs"]["num_train"] < 32000)
+    tables["runs"].loc[mean, "average_mae_eV"] = 1.6
+    table = rules.baseline_table(tables).query("reference == 'mean' and mul == 16")
+    assert table["num_train"].tolist() == [2000, 8000, 32000, 104665] and table["below"].tolist() == [False, False, True, True]
+    assert table["seeds"].tolist() == [3, 3, 3, 3] and set(table["baseline_eV"]) == {protocol2.BASELINE}
+
+
 def test_the_average_is_judged_and_the_last_iterate_stands_beside(protocol2):
     tables = protocol2.planted(scatter=FINE, examined=())
     lower = tables["runs"]["mae_eV"].where(tables["runs"]["ls"].map(tuple) != SIX, 0.01)

@@ -1,4 +1,4 @@
-"""What is measured in each network: calibrated damage per block and order, trained and untrained."""
+"""What is measured in each network, trained and untrained: calibrated damage and structure, per block and order."""
 
 from typing import Any, cast
 
@@ -9,10 +9,12 @@ from jaxtyping import Float, Int
 
 from equinotes.analysis.ablation import Edit
 from equinotes.analysis.calibration import DRAWS, calibrated_damage, environments, fitted_readout
+from equinotes.analysis.complexity import complexity_structure, describe, movable, nsps
 from equinotes.analysis.controls import molecule_tables
+from equinotes.analysis.features import embed
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
-from equinotes.irreps import split_irreps
+from equinotes.irreps import invariants, split_irreps
 from equinotes.networks.base import Network
 from equinotes.networks.paper import PaperNetwork
 from equinotes.training.prediction import batch_of
@@ -20,6 +22,8 @@ from equinotes.training.targets import prepare
 
 FITTED, TESTED = 500, 1000
 """Validation molecules that recalibrate, and test molecules that show the damage: one batch."""
+STRUCTURED = 1000
+"""Test molecules that structure is measured on."""
 READOUT = 2000
 """Training molecules that the untrained trunk's readout is fitted to."""
 
@@ -67,12 +71,30 @@ def untrained_with_readout(
     network, split = prepare(config, qm9)
     net = cast(PaperNetwork, network)  # protocol 2 is about the paper's networks alone
     rows = split.train[:READOUT] if rows is None else rows
-    batch = batch_of(config, qm9, rows)
-    known = np.asarray(qm9.targets[config.target][rows] if targets is None else targets, np.float64)
-    scalars = net.features(batch)[-1].x[:, : config.mul]
-    sums = scalars.new_zeros(batch.num_molecules, config.mul).index_add(0, batch.molecule, scalars).double().numpy()
-    weights, constant = fitted_readout(sums, net.normalise(torch.from_numpy(known), batch).double().numpy())
+    known = torch.from_numpy(np.asarray(qm9.targets[config.target][rows] if targets is None else targets, np.float64))
+    scalars = embed(net, rows)[-1].x[:, : config.mul].astype(np.float64)
+    weights, constant = fitted_readout(scalars, net.normalise(known, batch_of(config, qm9, rows)).double().numpy())
     net.readout.copy_(torch.from_numpy(weights * config.mul**0.5))
     net.energy.weight.fill_(1.0)
     net.energy.bias.fill_(constant)
     return net.eval()
+
+
+def structure(net: Network, rows: Int[np.ndarray, " rows"], *, permutations: int = 200) -> pd.DataFrame:
+    """`complexity_structure` of each irrep's power spectra behind every block, summed over the atoms of these molecules.
+
+    Columns `layer`, `irrep`, `measure` ("neighbours given size": Spearman's correlation of each molecule's complexity with that
+    of its nearest neighbours in the latents, the size taken off), `value`, and the null's columns. Rules read `value` alone.
+    """
+    smiles = [load_qm9().smiles[row] for row in rows]
+    about, score = describe(smiles), nsps(smiles, workers=1)
+    size, formula = about["atoms"].to_numpy(), about["formula"].to_numpy(dtype=object)
+    tables = [
+        complexity_structure(
+            spectra, score, size=size, formula=formula, permutations=permutations, measures=("neighbours given size",)
+        ).assign(layer=block.name, irrep=irrep)
+        for block in embed(net, rows)[1:]
+        for irrep, spectra in invariants(block.x, block.irreps).items()
+    ]
+    free = int(movable(formula).sum())
+    return pd.concat(tables, ignore_index=True).assign(molecules=len(rows), movable=free)

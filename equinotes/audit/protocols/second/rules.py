@@ -8,7 +8,7 @@ import pandas as pd
 from equinotes.analysis.inference import Estimate, holm
 from equinotes.audit.protocols.base import Tables
 from equinotes.audit.protocols.second.claims import ALPHA, CLAIMS, NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED
-from equinotes.audit.protocols.second.evidence import INTERVAL, LOG_MARGIN, Evidence, Network, lowered, raised
+from equinotes.audit.protocols.second.evidence import BESIDE, INTERVAL, JUDGED, LOG_MARGIN, Evidence, Network, lowered, raised
 from equinotes.audit.protocols.second.parts import PARTS, RATIO, Part, without_error
 from equinotes.audit.protocols.second.runs import FOUR, LOW, SIX, WITHOUT, matched
 
@@ -107,6 +107,22 @@ def ladder_table(tables: Tables) -> pd.DataFrame:
                  **_changes(estimate=rung.ratio.value, low=low, high=high, last=rung.last.value),
                  "seeds": " and ".join(map(str, rung.seeds)), "outcome": direction(rung.counted), "why": rung.why}
             )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def baseline_table(tables: Tables) -> pd.DataFrame:
+    """Has a network left the linear baseline behind? One row per reference, training size and network.
+
+    Columns: `reference`, `num_train`, `epochs`, `ls`, `mul`, `seeds`, `average_mae_eV` and `mae_eV` (means over seeds),
+    `baseline_eV`, `below` (whether the averaged weights' error is the smaller one).
+    """
+    evidence, rows = Evidence(tables), []
+    key = ["reference", "num_train", "epochs", "ls", "mul"]
+    for of, runs in evidence.runs.groupby(key):
+        baseline = evidence.baselines.get(int(runs["num_train"].iloc[0]), np.nan)
+        errors = {column: float(runs[column].mean()) for column in (JUDGED, BESIDE)}
+        about = dict(zip(key, of, strict=True)) | {"seeds": len(runs)} | errors
+        rows.append(about | {"baseline_eV": baseline, "below": errors[JUDGED] < baseline})
     return pd.DataFrame(rows)
 
 

@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from equinotes import RunConfig, build_network
 from equinotes.audit.protocol import PAPER_SETS
-from equinotes.layers.convolution import _Convolve
 from equinotes.layers.coupling import ByFrame, ByPath, coupling
+from equinotes.layers.messages import Messages
 from equinotes.support.files import read_json
 
 ROOT = Path(__file__).parent.parent
@@ -242,7 +242,7 @@ def test_the_work_of_a_step_is_what_its_convolutions_multiply_without_what_they_
         x = torch.randn(len(batch.z), edges.sh.shape[1], config.mul, requires_grad=True)
         hidden = torch.randn(bonds, config.mul, requires_grad=True)
         with Products() as products:
-            _Convolve.apply(x, hidden, edges, how.products, how.rotates, *banks).sum().backward()
+            Messages.apply(x, hidden, edges.vectors, edges, how, *banks).sum().backward()
         weights = 2 * bonds * sum(bank.numel() for bank in banks)
         lifting = 2 * 2 * bonds * how.products[-1].lifted.stop * edges.sh.shape[1] * config.mul
         total += products.flops - weights - lifting

@@ -71,7 +71,7 @@ class ByPath:
     rotates = False
 
     def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...]) -> None:
-        self.ls, self.mul = ls, mul
+        self.ls, self.mul, self.ls_out = ls, mul, ls_out
         self.paths_to = {l3: [path for path in every if path.l3 == l3] for l3 in ls_out}
         self.places = torch.tensor([every.index(path) for some in self.paths_to.values() for path in some])
         self.products = products([(2 * l3 + 1, len(some), 1) for l3, some in self.paths_to.items()])

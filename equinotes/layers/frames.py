@@ -42,6 +42,23 @@ def turned_about_y(x: Float[Tensor, "*bonds m c"], angle: Float[Tensor, " bonds"
     return torch.cos(turn) * x - torch.sin(turn) * x.flip(-2)
 
 
+def turned(x: Float[Tensor, "atoms m c"], ls: tuple[int, ...]) -> Float[Tensor, "atoms 3 m c"]:
+    """Derivatives J_a x of features of these orders with respect to rotations about the axes a = x, y, z."""
+    generators = moved(_generators(ls), x.device, x.dtype)
+    return torch.matmul(generators.flatten(0, 1), x).unflatten(1, generators.shape[:2])
+
+
+@cache
+def _generators(ls: tuple[int, ...]) -> Float[Tensor, "3 m m"]:
+    """Generators of rotations about x, y and z on features of these orders; [J_x, J_y] = J_z."""
+    blocks = []
+    for l in ls:
+        about_y = torch.diag(torch.arange(l, -l - 1, -1, dtype=torch.float64)).flip(1)  # d/dangle of turned_about_y at zero
+        about_x = _y_to_x(l) @ about_y @ _y_to_x(l).T
+        blocks.append((about_x, about_y, about_x @ about_y - about_y @ about_x))
+    return torch.stack([torch.block_diag(*parts) for parts in zip(*blocks, strict=True)])
+
+
 @cache
 def _y_to_x(l: int) -> Float[Tensor, "m m"]:
     """The matrix of a quarter turn about z as the harmonics have it; e3nn's own depends on torch's default precision."""

@@ -67,16 +67,6 @@ def test_single_precision_is_that_of_e3nn(qm9, ls, mul):
     assert_twins_agree(fast, e3nn, qm9.batch(ROWS[-2:]), 1e-5)
 
 
-@pytest.fixture(params=[coupling.ByPath, coupling.ByFrame])
-def only_way(request, monkeypatch):
-    """Networks can compute their convolutions in one way only."""
-    for other in {coupling.ByPath, coupling.ByFrame} - {request.param}:
-        monkeypatch.setattr(other, "work", lambda self: float("inf"))
-    coupling.coupling.cache_clear()
-    yield request.param
-    coupling.coupling.cache_clear()
-
-
 @pytest.mark.parametrize("variant", [{"gate": True}, {"last_block": "scalars"}], ids=str)
 @pytest.mark.parametrize("ls", [(0, 1, 2), (0, 2, 3, 7)], ids=str)
 def test_both_ways_of_coupling_are_exact(qm9, float64, only_way, ls, variant):
@@ -113,13 +103,15 @@ class Copies(TorchDispatchMode):
         return out
 
 
+@pytest.mark.parametrize("positions", [False, True])
 @pytest.mark.parametrize("gate", [False, True])
-def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, only_way, gate):
+def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, only_way, gate, positions):
     """What a CUDA graph asks of a step; here on torch's device without memory."""
     net, _ = twins(ls=(0, 1, 2), gate=gate)
     batch = molecules(qm9, net.config, torch.float32)
     geometry = {name: tensor.to("meta") for name, tensor in vars(net.layers.edges(batch)).items()}
     edges = replace(net.layers.edges(batch), **geometry)
+    edges.vectors.requires_grad_(positions)
     net.layers.edges = lambda batch: edges
     net, batch, target = net.to("meta"), batch.to("meta"), torch.zeros(batch.num_molecules, device="meta")
     seen = []
@@ -132,7 +124,7 @@ def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, o
 
 def test_the_size_of_tiles_changes_nothing(qm9, float64, monkeypatch):
     fast, e3nn = twins(ls=(0, 1, 2, 3))
-    monkeypatch.setattr("equinotes.layers.convolution.TILE_BYTES", 100_000)
+    monkeypatch.setattr("equinotes.layers.messages.TILE_BYTES", 100_000)
     assert_twins_agree(fast, e3nn, molecules(qm9, fast.config, float64), 1e-10)
 
 

@@ -1,6 +1,6 @@
-"""The convolution of `reference.py`, with the same parameters and the same results, computed without the work that is not needed.
+"""The fast convolution: parameters and results of `plain.py`, without redundant work.
 
-Features are [atoms, components, channels]: components of all orders side by side, channels last.
+Features are [atoms, components, channels]: components concatenated over orders, channels last.
 """
 
 import math
@@ -26,7 +26,7 @@ class Convolution(nn.Module):
     .. math:: x'_i[l_3, m_3, v] = \frac1d \sum_{e = j \to i} \sum_{p = (l_1, l_2, l_3)} \sum_u w_b(p)[u, v]
               \sum_{m_1} M_e(p)[m_3, m_1]\; x_j[l_1, m_1, u], \qquad w_b = W\,\mathrm{silu}(W_0\, b(|r_b|))
 
-    M_e is made once per batch (`coupling.py` says how the sums are grouped), and both directions of a bond share one w_b.
+    M_e is computed once per batch (`coupling.py` describes how the sums are grouped), and both directions of a bond share w_b.
     """
 
     def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
@@ -40,7 +40,7 @@ class Convolution(nn.Module):
     def forward(
         self, x: Float[Tensor, "atoms components mul"], edges: Geometry, only_scalars: bool = False
     ) -> Float[Tensor, "atoms components_out mul_out"]:
-        """Messages summed at the targets; with `only_scalars` the rows of l > 0 are left out."""
+        """Messages summed at the targets; with `only_scalars` only the l = 0 component is computed."""
         way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out)
         hidden = self.radial.layer0(edges.basis) * self.scale
         banks = way.banks(self.radial.layer1.weight.view(self.weight_shape))
@@ -48,15 +48,15 @@ class Convolution(nn.Module):
 
 
 class FirstConvolution(nn.Module):
-    r"""The convolution of the embedding, whose atoms differ only by element:
+    r"""The convolution of the embedding, whose features depend on the element alone:
 
     .. math:: x'_i[l, m, v] = \frac1d \sum_{e = j \to i} Y_{lm}(\hat r_e) \sum_u w_b(l)[u, v]\, x_{z_j}[u]
 
-    The weights meet the few elements of the batch before they meet its many bonds.
+    Weights are contracted with the few elements of the batch before its many bonds.
     """
 
     order: Tensor
-    """Place among the orders of each component."""
+    """For each component, the index of its order."""
 
     def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class FirstConvolution(nn.Module):
 
 
 class Fast:
-    """How a network uses these convolutions (the counterpart of `reference.Reference`)."""
+    """What a network needs of these convolutions (counterpart of `plain.Reference`)."""
 
     first, inner = FirstConvolution, Convolution
 
@@ -91,11 +91,11 @@ class Fast:
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms 1 mul"]:
-        """Scalars as features of this layout."""
+        """Scalars in this feature layout."""
         return embedded[:, None]
 
     def edges(self, batch: Batch) -> Geometry:
-        """Directions, lengths and couplings of a batch, computed once for all blocks."""
+        """Directions, lengths and coupling matrices of a batch, shared by all blocks."""
         return geometry(batch, self.ls, self.mul, self.num_basis, self.cutoff)
 
     @staticmethod
@@ -107,11 +107,11 @@ class Fast:
 
     @staticmethod
     def join(parts: dict[str, Float[Tensor, "atoms mul m"]]) -> Float[Tensor, "atoms components mul"]:
-        """Undo `split`."""
+        """Inverse of `split`."""
         return torch.cat([part.transpose(1, 2) for part in parts.values()], dim=1)
 
 
 def _orders(irreps: str) -> tuple[tuple[int, ...], int]:
-    """Orders of irreps with one multiplicity, and that multiplicity."""
+    """Orders of irreps that share one multiplicity, and that multiplicity."""
     parts = list(o3.Irreps(irreps))
     return tuple(part.ir.l for part in parts), parts[0].mul

@@ -1,4 +1,4 @@
-"""The frames of bonds: rotations that bring each bond to the pole, as matrices on features (Wigner D matrices)."""
+"""Bond frames: rotations that take the pole to each bond, as Wigner D matrices."""
 
 from functools import cache
 
@@ -10,27 +10,27 @@ from equinotes.layers.basis import harmonics
 from equinotes.layers.constants import moved
 
 POLE = (0.0, 1.0, 0.0)
-"""e3nn's polar axis is y: there, of all harmonics of order l, only the middle one (m = 0) is not zero."""
+"""e3nn's polar axis is y: there only the m = 0 harmonic of each order is nonzero."""
 
 
 def frames(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...]) -> list[Float[Tensor, "bonds m m"]]:
-    """D_b of each order, so that Y_l(r_b) = D_b Y_l(pole); then D_b^T x are the features x as seen from the bond.
+    """D_b of each order, with Y_l(r_b) = D_b Y_l(pole); D_b^T x are the features x in the frame of the bond.
 
-    D_b is a rotation about x followed by one about y, by the angles of the bond. They are found in float64 and without loss near
-    the poles. How a frame is turned about its own bond is arbitrary, and cancels in every equivariant result.
+    D_b is a rotation about x followed by one about y, by the angles of the bond, computed in float64 and
+    accurate near the poles. The remaining rotation about the bond is arbitrary and cancels in every equivariant result.
     """
     x, y, z = vectors.double().unbind(1)
     alpha, beta = torch.atan2(x, z), torch.atan2(torch.hypot(x, z), y)
     found = []
     for l in ls:
         quarter = moved(_y_to_x(l), x.device, x.dtype)
-        about_x = quarter @ turned_about_y(quarter.T, beta)  # a turn about y between a quarter turn and its undoing
+        about_x = quarter @ turned_about_y(quarter.T, beta)  # conjugating by a quarter turn maps y to x
         found.append(turned_about_y(about_x, alpha).to(vectors.dtype))
     return found
 
 
 def turned_about_y(x: Float[Tensor, "*bonds m c"], angle: Float[Tensor, " bonds"]) -> Float[Tensor, "bonds m c"]:
-    """Features of one order after rotations about y: components m and -m turn into each other by m times the angle.
+    """Features of one order after rotations about y: components m and -m mix by m times the angle.
 
     >>> turned_about_y(torch.eye(3), torch.tensor([torch.pi / 2]))[0].numpy().round(3) + 0.0
     array([[ 0.,  0.,  1.],
@@ -61,7 +61,7 @@ def _generators(ls: tuple[int, ...]) -> Float[Tensor, "3 m m"]:
 
 @cache
 def _y_to_x(l: int) -> Float[Tensor, "m m"]:
-    """The matrix of a quarter turn about z as the harmonics have it; e3nn's own depends on torch's default precision."""
+    """Wigner D matrix of a quarter turn about z, in float64; e3nn's precision follows torch's default type."""
     points = torch.randn(4 * l + 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     turned = torch.stack([points[:, 1], -points[:, 0], points[:, 2]], dim=1)
     return torch.linalg.lstsq(harmonics(points, (l,)), harmonics(turned, (l,))).solution.T

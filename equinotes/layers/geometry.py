@@ -1,4 +1,4 @@
-"""What the fast convolutions need to know about a batch, computed once for all blocks."""
+"""Geometry of a batch for the fast convolutions, computed once for all blocks."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from equinotes.layers.coupling import coupling
 
 @dataclass(frozen=True)
 class Geometry:
-    """Bonds of a batch. Edges are the two directions of a bond, next to each other: edges = 2 bonds."""
+    """Bonds and edges of a batch. The two directions of bond b are edges 2b and 2b + 1."""
 
     source: Int[Tensor, " edges"]
-    """Atom where a message starts."""
+    """Atom that sends the message."""
     target: Int[Tensor, " edges"]
-    """Atom where it arrives."""
+    """Atom that receives it."""
     vectors: Float[Tensor, "bonds 3"]
     """Source minus target of each bond's first edge [Angstrom]; gradients of directions arrive here instead of at `lift`."""
     basis: Float[Tensor, "bonds basis"]
@@ -30,14 +30,14 @@ class Geometry:
     example: Int[Tensor, " elements"]
     """One atom of each element of the batch."""
     is_element: Float[Tensor, "bonds 2 elements"]
-    """Whether an edge's source is of an element (1) or not (0)."""
+    """One-hot element of each edge's source."""
 
 
 def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> Geometry:
     """Everything about a batch that does not depend on weights.
 
     Where `batch.pos` requires gradients, energies of the fast network have exact first derivatives with respect to positions:
-    `-torch.autograd.grad(net(batch).sum(), batch.pos)[0]` are forces [unit of the target per Angstrom]. Otherwise no graph is kept.
+    `-torch.autograd.grad(net(batch).sum(), batch.pos)[0]` are forces [target's unit per Angstrom]. Otherwise no graph is kept.
     """
     bonds = batch.edge_index.shape[1] // 2
     source, target = batch.edge_index.view(2, 2, bonds).transpose(1, 2).flatten(1)

@@ -124,7 +124,7 @@ class _Torque:
         """None where all outputs are scalars, which no rotation changes: then messages are not needed."""
 
     def room(self, like: Float[Tensor, "edges rows mul_out"]) -> Tensor | None:
-        """A buffer for the messages, where they are needed."""
+        """A buffer for the messages; None where they are not needed."""
         return None if self.turned_grad is None else buffer("message again", like, *like.shape)
 
     def add(self, bonds: slice, both: slice, grad_source: Tensor, message: Tensor | None, lift: Tensor) -> None:
@@ -155,7 +155,7 @@ def _mul_out(x: Tensor, product: Product, bank: Tensor) -> int:
 
 
 def _tiles(bonds: int, banks: Sequence[Tensor]) -> list[Tile]:
-    """Tiles of one batch are about equally large, and where there are several every core gets as many; one tile off the CPU."""
+    """Tiles of about equal size, their number a multiple of the cores used; a single tile on other devices."""
     most = TILE_BYTES // max(bank.shape[1] * bank.element_size() for bank in banks) if banks[0].device.type == "cpu" else bonds
     number = max(1, math.ceil(bonds / max(1, most)))
     cores = min(number, num_cores())
@@ -164,7 +164,7 @@ def _tiles(bonds: int, banks: Sequence[Tensor]) -> list[Tile]:
 
 
 def _sum(parts: Sequence[Tensor]) -> Tensor:
-    """The first part, after all others were added to it."""
+    """Sum of the parts, accumulated in the first."""
     for part in parts[1:]:
         parts[0].add_(part)
     return parts[0]
@@ -179,7 +179,7 @@ def _bmm(name: str, a: Float[Tensor, "batch i j"], b: Float[Tensor, "batch j k"]
 
 
 def _pairs(name: str, x: Float[Tensor, "edges m c"], product: Product, where: slice) -> Float[Tensor, "bonds rows columns"]:
-    """Some rows of both edges of a bond, as one matrix: (direction, row) by (part, channel)."""
+    """The given rows of both edges of each bond, as one matrix: (direction, row) by (part, channel)."""
     chosen = x[:, where]
     return buffer(name, x, *chosen.shape).copy_(chosen).view(len(x) // 2, 2 * product.rows, -1)
 

@@ -1,6 +1,6 @@
 """Irreps from orders, their blocks in packed features, and rotation invariants.
 
-Packed features follow e3nn: one block per irrep, channel by channel. Components of l=1 are in the order x, y, z; the polar axis is y
+Packed features follow e3nn: one block per irrep, channel by channel; components of l=1 in the order x, y, z, with polar axis y
 (e3nn before 0.2.2 and textbooks, with polar axis z, use y, z, x).
 """
 

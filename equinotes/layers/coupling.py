@@ -25,7 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from equinotes.layers.constants import moved
-from equinotes.layers.frames import POLE, frames
+from equinotes.layers.frames import POLE, frames, smooth_frames
 from equinotes.layers.paths import Path, clebsch_gordan, path_norm, paths
 
 
@@ -126,8 +126,9 @@ class ByFrame:
         (-1)^(l1 + l3): rows of odd orders change sign, in the input and in the output.
         """
         where = components(self.ls)
+        chosen = smooth_frames if vectors.requires_grad else frames
         lift = sh.new_zeros(len(sh), sh.shape[1], sh.shape[1])
-        for l, rotation in zip(self.ls, frames(vectors[::2], self.ls), strict=True):
+        for l, rotation in zip(self.ls, chosen(vectors[::2], self.ls), strict=True):
             lift[::2, where[l], where[l]] = rotation.transpose(1, 2)
             lift[1::2, where[l], where[l]] = (-1) ** l * rotation.transpose(1, 2)
         return lift.index_select(1, moved(self._order, sh.device))

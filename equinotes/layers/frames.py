@@ -29,6 +29,19 @@ def frames(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...]) -> list[Float
     return found
 
 
+def smooth_frames(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...]) -> list[Float[Tensor, "bonds m m"]]:
+    """As `frames`, but differentiable any number of times in every direction, the poles included.
+
+    With R the bond's frame, held constant, and Q a quarter turn that takes the pole to x, the bond is R Q^-1 r' for an r' along
+    x, where angles are smooth: D_b = D(R Q^-1) D(r').
+    """
+    constant = frames(vectors.detach(), (1, *ls))
+    quarters = [moved(_y_to_x(l), vectors.device, vectors.dtype) for l in (1, *ls)]
+    (to_bond, *bases) = [frame @ quarter.T for frame, quarter in zip(constant, quarters, strict=True)]
+    local = (vectors[:, None] @ to_bond)[:, 0]
+    return [base @ frame for base, frame in zip(bases, frames(local, ls), strict=True)]
+
+
 def turned_about_y(x: Float[Tensor, "*bonds m c"], angle: Float[Tensor, " bonds"]) -> Float[Tensor, "bonds m c"]:
     """Features of one order after rotations about y: components m and -m mix by m times the angle.
 

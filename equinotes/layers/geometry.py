@@ -36,7 +36,7 @@ class Geometry:
 def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> Geometry:
     """Everything about a batch that does not depend on weights.
 
-    Where `batch.pos` requires gradients, energies of the fast network have exact first derivatives with respect to positions:
+    Where `batch.pos` requires gradients, energies of the fast network have exact derivatives with respect to positions:
     `-torch.autograd.grad(net(batch).sum(), batch.pos)[0]` are forces [target's unit per Angstrom]. Otherwise no graph is kept.
     """
     bonds = batch.edge_index.shape[1] // 2
@@ -50,7 +50,7 @@ def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff
         example = batch.example
     is_element = batch.z[source].view(bonds, 2, 1) == batch.z[example]
     with torch.no_grad():
-        lift = coupling(ls, mul, ls, ls).lift(vectors, sh)
+        lift = coupling(ls, mul, ls, ls).lift(vectors.detach(), sh)
     return Geometry(
         source=source,
         target=target,

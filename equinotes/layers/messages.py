@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equinotes.layers.basis import harmonics
 from equinotes.layers.buffers import buffer
 from equinotes.layers.coupling import ByFrame, ByPath, Product
 from equinotes.layers.frames import turned
@@ -40,7 +41,7 @@ class Messages(torch.autograd.Function):
 
     This formula contains no derivative of frames or angles and is finite for every direction.
 
-    Second derivatives (`create_graph=True`) raise NotImplementedError; for losses on forces use the plain e3nn network.
+    With `create_graph=True`, as for losses on forces, `_gradients_with_graph` computes gradients that have gradients themselves.
     """
 
     @staticmethod
@@ -70,10 +71,10 @@ class Messages(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # once_differentiable would not stop torch.autograd.grad
-            raise NotImplementedError("no second derivatives here (create_graph=True): use build_network(config, 'e3nn')")
         x, hidden, vectors, *banks = ctx.saved_tensors
         edges, way = ctx.edges, ctx.way
+        if torch.is_grad_enabled():
+            return _gradients_with_graph(grads[0], ctx.saved_tensors, edges, way)
         grad_out = grads[0].contiguous()
         grad_hidden = torch.zeros_like(hidden)
         torque = _Torque(x, grad_out, edges, way) if ctx.needs_input_grad[2] else None
@@ -108,6 +109,39 @@ class Messages(torch.autograd.Function):
         parts = shares(gradients, _tiles(len(hidden), banks), x.device)
         grad_x, *grad_banks = [_sum(part) for part in zip(*parts, strict=True)]
         return grad_x, grad_hidden, None if torque is None else torque.grad(vectors), None, None, *grad_banks
+
+
+def _gradients_with_graph(
+    grad_out: Tensor, saved: Sequence[Tensor], edges: Geometry, way: ByPath | ByFrame
+) -> tuple[Tensor | None, ...]:
+    """Gradients that can be differentiated again, from plain torch operations on all bonds at once; this takes more memory."""
+    # views, so that each gradient is partial: hidden depends on the vectors too
+    inputs = [tensor.view_as(tensor) for tensor in saved]
+    wanted = [tensor for tensor in inputs if tensor.requires_grad]
+    x, hidden, vectors, *banks = inputs
+    out = _differentiable(x, hidden, vectors, edges, way, banks)
+    gradients = iter(torch.autograd.grad(out, wanted, grad_out, create_graph=True))
+    by_input = [next(gradients) if tensor.requires_grad else None for tensor in inputs]
+    return *by_input[:3], None, None, *by_input[3:]
+
+
+def _differentiable(
+    x: Tensor, hidden: Tensor, vectors: Tensor, edges: Geometry, way: ByPath | ByFrame, banks: Sequence[Tensor]
+) -> Tensor:
+    """The forward pass, differentiable any number of times."""
+    both = torch.stack([vectors, -vectors], dim=1).flatten(0, 1)
+    lift = way.lift(both, harmonics(both, way.ls)) if vectors.requires_grad else edges.lift
+    lift = lift[:, : way.products[-1].lifted.stop]
+    lifted = torch.bmm(lift, x[edges.source])
+    results = []
+    for product, bank in zip(way.products, banks, strict=True):
+        y = lifted[:, product.lifted].reshape(len(hidden), 2 * product.rows, -1)
+        w = (hidden @ bank).view(len(hidden), y.shape[2], -1)
+        results.append(torch.bmm(y, w).view(len(lifted), product.out.stop - product.out.start, -1))
+    message = torch.cat(results, dim=1)
+    if way.rotates:
+        message = torch.bmm(lift.transpose(1, 2), message)
+    return message.new_zeros(len(x), *message.shape[1:]).index_add(0, edges.target, message)
 
 
 class _Torque:

@@ -5,13 +5,14 @@ import torch
 from e3nn import o3
 
 from equinotes.layers.basis import harmonics
-from equinotes.layers.frames import POLE, frames, turned
+from equinotes.layers.frames import POLE, frames, smooth_frames, turned
 
 POLES_AND_OTHERS = [[0, 1, 0], [0, -2, 0], [1e-9, 3, 0], [0, -1, 1e-12], [1, 0, 0], [0.3, -0.8, 2.0]]
 
 
+@pytest.mark.parametrize("frames", [frames, smooth_frames])
 @pytest.mark.parametrize("l", [0, 1, 2, 5, 11])
-def test_frames_take_the_harmonics_at_the_pole_to_those_of_the_bond(l):
+def test_frames_take_the_harmonics_at_the_pole_to_those_of_the_bond(l, frames):
     vectors = torch.tensor(POLES_AND_OTHERS, dtype=torch.float64)
     (rotations,) = frames(vectors, (l,))
     pole = harmonics(torch.tensor([POLE], dtype=torch.float64), (l,))[0]

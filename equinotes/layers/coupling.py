@@ -84,7 +84,7 @@ class ByPath:
     def lift(self, vectors: Float[Tensor, "edges 3"], sh: Float[Tensor, "edges m"]) -> Float[Tensor, "edges lifted m"]:
         """M_p of all paths; rows are (l3; m3, path)."""
         lift = sh @ moved(self._constant, sh.device, sh.dtype)
-        return lift.view(len(sh), -1, sh.shape[1])
+        return lift.unflatten(1, (-1, sh.shape[1]))
 
     @cached_property
     def _constant(self) -> Float[Tensor, "m2 lifted_m1"]:

@@ -119,29 +119,45 @@ def _gradients_with_graph(
     inputs = [tensor.view_as(tensor) for tensor in saved]
     wanted = [tensor for tensor in inputs if tensor.requires_grad]
     x, hidden, vectors, *banks = inputs
-    out = _differentiable(x, hidden, vectors, edges, way, banks)
+    out = differentiable(x, hidden, vectors, edges, way, banks)
     gradients = iter(torch.autograd.grad(out, wanted, grad_out, create_graph=True))
     by_input = [next(gradients) if tensor.requires_grad else None for tensor in inputs]
     return *by_input[:3], None, None, *by_input[3:]
 
 
-def _differentiable(
-    x: Tensor, hidden: Tensor, vectors: Tensor, edges: Geometry, way: ByPath | ByFrame, banks: Sequence[Tensor]
-) -> Tensor:
-    """The forward pass, differentiable any number of times."""
-    both = torch.stack([vectors, -vectors], dim=1).flatten(0, 1)
-    lift = way.lift(both, harmonics(both, way.ls)) if vectors.requires_grad else edges.lift
-    lift = lift[:, : way.products[-1].lifted.stop]
-    lifted = torch.bmm(lift, x[edges.source])
+def differentiable(
+    x: Float[Tensor, "atoms m c"],
+    hidden: Float[Tensor, "bonds k"],
+    vectors: Float[Tensor, "bonds 3"],
+    edges: Geometry,
+    way: ByPath | ByFrame,
+    banks: Sequence[Tensor],
+) -> Float[Tensor, "atoms m_out c_out"]:
+    """As the forward pass of `Messages`, in plain torch operations on all bonds at once, differentiable any number of times."""
+    bonds, mul_out = len(vectors), _mul_out(x, way.products[0], banks[0])
+    lift = differentiable_lift(vectors, edges, way)
+    lifted = torch.bmm(lift, x.index_select(0, edges.source))
     results = []
     for product, bank in zip(way.products, banks, strict=True):
-        y = lifted[:, product.lifted].reshape(len(hidden), 2 * product.rows, -1)
-        w = (hidden @ bank).view(len(hidden), y.shape[2], -1)
-        results.append(torch.bmm(y, w).view(len(lifted), product.out.stop - product.out.start, -1))
+        columns = (product.lifted.stop - product.lifted.start) // product.rows * x.shape[2]
+        y = lifted[:, product.lifted].reshape(bonds, 2 * product.rows, columns)
+        w = torch.matmul(hidden, bank).view(bonds, columns, bank.shape[-1] // columns)
+        results.append(torch.bmm(y, w).view(2 * bonds, product.out.stop - product.out.start, mul_out))
     message = torch.cat(results, dim=1)
     if way.rotates:
         message = torch.bmm(lift.transpose(1, 2), message)
     return message.new_zeros(len(x), *message.shape[1:]).index_add(0, edges.target, message)
+
+
+def differentiable_lift(
+    vectors: Float[Tensor, "bonds 3"], edges: Geometry, way: ByPath | ByFrame
+) -> Float[Tensor, "edges lifted components"]:
+    """The lifting matrices of a coupling, as functions of the bond vectors where these require gradients."""
+    lift = edges.lift
+    if vectors.requires_grad:
+        both = torch.stack([vectors, -vectors], dim=1).flatten(0, 1)
+        lift = way.lift(both, harmonics(both, way.ls))
+    return lift[:, : way.products[-1].lifted.stop]
 
 
 class _Torque:
@@ -185,7 +201,7 @@ def _inner(
 
 def _mul_out(x: Tensor, product: Product, bank: Tensor) -> int:
     parts, parts_out = ((part.stop - part.start) // product.rows for part in (product.lifted, product.out))
-    return bank.shape[1] // (parts * x.shape[2] * parts_out)
+    return bank.shape[-1] // (parts * x.shape[2] * parts_out)
 
 
 def _tiles(bonds: int, banks: Sequence[Tensor]) -> list[Tile]:

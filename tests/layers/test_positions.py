@@ -181,3 +181,10 @@ def test_training_on_forces_has_no_exception_at_the_polar_axis(float64, only_way
     found, expected = derivatives_of_a_loss_on_forces(fast, batch), derivatives_of_a_loss_on_forces(e3nn, batch)
     assert_close(found["positions"], expected["positions"], 1e-10)
     assert_close(found["blocks.1.radial.layer1.weight"], expected["blocks.1.radial.layer1.weight"], 1e-10)
+
+
+def test_molecules_without_bonds_feel_no_force(float64, only_way):
+    zero = torch.tensor([0])
+    oxygen = Batch(torch.zeros(1, 3), torch.tensor([8]), torch.zeros(2, 0, dtype=torch.long), molecule=zero, rows=zero)
+    assert not position_gradient(network(), oxygen).any()
+    assert not derivatives_of_a_loss_on_forces(network(), oxygen)["positions"].any()

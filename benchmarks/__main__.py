@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import loading, pictures, sizes, starting, training
+from benchmarks import loading, pictures, positions, sizes, starting, training
 from equinotes.runs import provenance
 from equinotes.support.files import write_atomically, write_json
 
 BENCHMARKS: dict[str, Callable[..., Iterable[pd.DataFrame]]] = {
     "training": training.run,
+    "positions": positions.run,
     "batch_size": sizes.run_batch,
     "dataset_size": sizes.run_dataset,
     "batches": loading.run,

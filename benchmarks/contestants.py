@@ -33,6 +33,8 @@ class Contestant:
     """Whether steps are recorded once and replayed, which a GPU can."""
     threads: Callable[[], AbstractContextManager[None]] = nullcontext
     """How its steps use the cores: as torch does by itself, or as `equinotes.train` does."""
+    positions: bool = False
+    """Whether a step also computes gradients with respect to positions."""
 
 
 def fast(config: RunConfig) -> Network:
@@ -74,3 +76,10 @@ CONTESTANTS = (
     Contestant("cuequivariance", cuequivariance),
     Contestant("equinotes, CUDA graph", fast, recorded=True),
 )
+POSITION_CONTESTANTS = (
+    Contestant("equinotes", fast, threads=side_by_side),
+    Contestant("equinotes, positions", fast, threads=side_by_side, positions=True),
+    Contestant("e3nn", e3nn),
+    Contestant("e3nn, positions", e3nn, positions=True),
+)
+"""The same with and without gradients with respect to positions."""

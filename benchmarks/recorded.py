@@ -48,7 +48,8 @@ class Recorded:
         new = padded(batch, **self.room)
         for old, other in ((self.batch, new), (self.edges, self.edges_of(new))):
             for field in fields(old):
-                getattr(old, field.name).copy_(getattr(other, field.name))
+                if getattr(old, field.name) is not None:
+                    getattr(old, field.name).copy_(getattr(other, field.name))
         self.target[: len(target)].copy_(target)
         self.graph.replay()
 

@@ -38,6 +38,8 @@ class Trainer:
         rows = [draw.choice(len(qm9), config.batch_size, replace=False) for _ in range(NUM_BATCHES)]
         self.device = device
         self.batches = [qm9.batch(some, graph=config.graph, cutoff=config.cutoff).to(device) for some in rows]
+        for batch in self.batches:
+            batch.pos.requires_grad_(contestant.positions)
         self.targets = [torch.from_numpy(draw.normal(size=config.batch_size)).float().to(device) for _ in rows]
         self.baseline = self.peak = reset_peak(device)
         start = time.perf_counter()
@@ -63,6 +65,8 @@ class Trainer:
         found = {"prediction": self.prediction}
         for name, parameter in self.net.named_parameters():
             found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        if self.batches[0].pos.grad is not None:
+            found["positions"] = self.batches[0].pos.grad
         return {name: tensor.cpu().numpy() for name, tensor in found.items()}
 
     def steps(self, number: int, repeat: int) -> float:
@@ -112,6 +116,7 @@ class Trainer:
 
     def _backward(self, batch: Batch, target: torch.Tensor) -> torch.Tensor:
         self.optimizer.zero_grad()
+        batch.pos.grad = None
         predicted = self.net.normalised(batch)
         (predicted - target).square().mean().backward()
         return predicted

@@ -1,7 +1,7 @@
-"""Irreps from orders, their parts in packed features, and what does not turn with the molecule.
+"""Irreps from orders, their blocks in packed features, and rotation invariants.
 
-Packed features follow e3nn: one block per irrep, channel by channel, components of l=1 in the order x, y, z
-(e3nn before 0.2.2, like the textbooks with their polar axis z, had y, z, x; its polar axis is y now).
+Packed features follow e3nn: one block per irrep, channel by channel; components of l=1 in the order x, y, z, with polar axis y
+(e3nn before 0.2.2 and textbooks, with polar axis z, use y, z, x).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ def irreps_of(ls: tuple[int, ...], mul: int) -> str:
 def split_irreps(x: Shaped[Any, "*batch dim"], irreps: "o3.Irreps | str") -> dict[str, Any]:
     """Cut packed features into one [*batch, mul, 2l+1] array per irrep; views, not copies.
 
-    Works for torch tensors as well. Raises ValueError where the last axis is not as long as the irreps.
+    Accepts torch tensors too. Raises ValueError if the last axis does not match the irreps.
 
     >>> {ir: part.shape for ir, part in split_irreps(np.zeros((7, 26)), "2x0e+3x1o+3x2e").items()}
     {'0e': (7, 2, 1), '1o': (7, 3, 3), '2e': (7, 3, 5)}
@@ -45,7 +45,7 @@ def split_irreps(x: Shaped[Any, "*batch dim"], irreps: "o3.Irreps | str") -> dic
     if x.shape[-1] != irreps.dim:
         raise ValueError(f"features have {x.shape[-1]} components, {irreps} has {irreps.dim}")
     if len({mul_ir.ir for mul_ir in irreps}) < len(irreps):
-        raise ValueError(f"each irrep may stand once, got {irreps}; call irreps.sort().irreps.simplify() first")
+        raise ValueError(f"each irrep may appear once, got {irreps}; call irreps.sort().irreps.simplify() first")
     return {
         str(mul_ir.ir): x[..., where].reshape(*x.shape[:-1], mul_ir.mul, mul_ir.ir.dim)
         for mul_ir, where in zip(irreps, irreps.slices(), strict=True)
@@ -53,12 +53,12 @@ def split_irreps(x: Shaped[Any, "*batch dim"], irreps: "o3.Irreps | str") -> dic
 
 
 def pack_irreps(parts: dict[str, np.ndarray]) -> np.ndarray:
-    """Undo `split_irreps`: [*batch, mul, 2l+1] arrays to one packed [*batch, dim] array."""
+    """Inverse of `split_irreps`: [*batch, mul, 2l+1] arrays to one packed [*batch, dim] array."""
     return np.concatenate([part.reshape(*part.shape[:-2], -1) for part in parts.values()], axis=-1)
 
 
 def channel_norms(part: Shaped[np.ndarray, "*batch mul m"]) -> Shaped[np.ndarray, "*batch mul"]:
-    """Length of each channel's vector of 2l+1 components: the simplest quantity that no rotation changes."""
+    """Norm of each channel over its 2l+1 components, the simplest rotation invariant."""
     return np.linalg.norm(part, axis=-1)
 
 
@@ -75,7 +75,7 @@ def power_spectrum(part: Shaped[np.ndarray, "*batch mul m"]) -> Shaped[np.ndarra
 def invariants(x: Shaped[np.ndarray, "*batch dim"], irreps: "o3.Irreps | str", kind: str = "power") -> dict[str, np.ndarray]:
     """Rotation-invariant summary of each irrep: its channel norms (`norms`) or its power spectrum (`power`).
 
-    Scalars (l=0) need no summary and come back as they are.
+    Scalars (l=0) are returned unchanged.
     """
     summaries = {"norms": channel_norms, "power": power_spectrum}
     if kind not in summaries:

@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from equinotes import RunConfig, build_network
 from equinotes.audit.protocol import PAPER_SETS
-from equinotes.layers.convolution import _Convolve
 from equinotes.layers.coupling import ByFrame, ByPath, coupling
+from equinotes.layers.messages import Messages
 from equinotes.support.files import read_json
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,7 @@ def benchmarks_can_be_imported(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trainings"], "unknown benchmark 'trainings'; known: training, "),
+        (["trainings"], "unknown benchmark 'trainings'; known: training, positions, "),
         (["training", "--orders", "0,7"], "no case has the orders 0,7; known: 0,1,2,3,4; 0,1,2; "),
         (["phate", "--orders", "0-8"], "--orders goes with training alone"),
     ],
@@ -113,8 +113,8 @@ def race(monkeypatch):
             pass
 
     def run(*names, rounds=1):
-        monkeypatch.setattr(training, "CONTESTANTS", [SimpleNamespace(name=name) for name in names])
-        return training.measure((0, 1), 4, rounds=rounds, threads=1, device="cpu", seconds=60)
+        contestants = [SimpleNamespace(name=name) for name in names]
+        return training.measure((0, 1), 4, contestants, rounds=rounds, threads=1, device="cpu", seconds=60)
 
     monkeypatch.setattr(rounds, "PAUSE", 0.0)
     monkeypatch.setattr(training, "Worker", Worker)
@@ -135,6 +135,23 @@ def test_without_equinotes_or_with_another_result_there_is_no_race(race):
         race(("warm_up", 2.0), (None, 2.0))
     with pytest.raises(AssertionError, match="computes another energy"):
         race((None, 2.0), (None, 2.1))
+
+
+def test_what_only_some_contestants_compute_is_compared_among_them():
+    from benchmarks import training
+    from benchmarks.contestants import POSITION_CONTESTANTS
+    from benchmarks.worker import Trainer
+
+    positions = {}
+    config = RunConfig(ls=(0, 1), mul=4, num_blocks=2, batch_size=4)
+    for contestant in POSITION_CONTESTANTS:
+        trainer = Trainer(contestant, config, torch.get_num_threads(), "cpu")
+        trainer.warm_up()
+        positions[contestant.name] = trainer.gradients().get("positions")
+    assert positions["equinotes"] is None and positions["e3nn"] is None
+    expected = {"positions": positions["e3nn, positions"]}
+    assert training.largest_error({"positions": positions["equinotes, positions"]}, expected, "equinotes") < 1e-5
+    assert np.abs(expected["positions"]).max() > 0
 
 
 def test_fewer_than_three_rounds_have_no_quartiles(race):
@@ -242,7 +259,7 @@ def test_the_work_of_a_step_is_what_its_convolutions_multiply_without_what_they_
         x = torch.randn(len(batch.z), edges.sh.shape[1], config.mul, requires_grad=True)
         hidden = torch.randn(bonds, config.mul, requires_grad=True)
         with Products() as products:
-            _Convolve.apply(x, hidden, edges, how.products, how.rotates, *banks).sum().backward()
+            Messages.apply(x, hidden, edges.vectors, edges, how, *banks).sum().backward()
         weights = 2 * bonds * sum(bank.numel() for bank in banks)
         lifting = 2 * 2 * bonds * how.products[-1].lifted.stop * edges.sh.shape[1] * config.mul
         total += products.flops - weights - lifting

@@ -64,7 +64,7 @@ def test_the_power_spectrum_tells_relative_directions_that_norms_do_not_see():
 def test_wrong_lengths_repeated_irreps_and_unknown_summaries_are_refused():
     with pytest.raises(ValueError, match="features have 25 components, 2x0e\\+3x1o\\+3x2e has 26"):
         split_irreps(np.zeros((2, 25)), "2x0e+3x1o+3x2e")
-    with pytest.raises(ValueError, match="each irrep may stand once"):
+    with pytest.raises(ValueError, match="each irrep may appear once"):
         split_irreps(np.zeros((2, 2)), "1x0e+1x0e")
     with pytest.raises(ValueError, match="kind must be 'norms' or 'power', got 'bispectrum'"):
         invariants(np.zeros((2, 4)), "1x0e+1x1o", "bispectrum")

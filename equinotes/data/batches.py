@@ -1,4 +1,4 @@
-"""Batches cut from packed arrays, and ways from and to PyTorch Geometric."""
+"""Batches from packed arrays, and conversion from and to PyTorch Geometric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ __all__ = ["Batch", "Split", "cut_batch", "draw_split", "from_pyg", "shuffled_ba
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some molecules as one graph without edges between them.
+    """Several molecules as one graph, with no edges between molecules.
 
     Edges are ordered [all forward, all backward]: edge b and edge b + edges/2 are the two directions of one bond or pair.
     The vector of an edge is pos[source] - pos[target], as in the paper.
@@ -36,26 +36,26 @@ class Batch:
     edge_index: Int[Tensor, "2 edges"]
     """Row 0: source. Row 1: target, where messages are summed."""
     molecule: Int[Tensor, " atoms"]
-    """Which molecule of the batch each atom belongs to; rising from 0."""
+    """Molecule of the batch that each atom belongs to; non-decreasing from 0."""
     rows: Int[Tensor, " molecules"]
-    """Row of each molecule in QM9, or its place in the list that the batch was made from."""
+    """Row of each molecule in QM9, or its index in the list that the batch was made from."""
     example: Int[Tensor, " elements"] | None = None
-    """One atom of each element in the batch, where that is known beforehand: then a GPU need not look for it."""
+    """One atom of each element in the batch, where known beforehand, which saves a GPU the search."""
 
     @property
     def num_molecules(self) -> int:
-        """Molecules in the batch."""
+        """Number of molecules in the batch."""
         return len(self.rows)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Batch":
         """The batch on another device, its positions in another floating-point type."""
-        ahead = device is not None and torch.device(device).type != "cpu"  # what the CPU reads next must have arrived
+        ahead = device is not None and torch.device(device).type != "cpu"  # the CPU must not read incomplete copies
         names = ["z", "edge_index", "molecule", "rows", *(["example"] if self.example is not None else [])]
         moved = {name: getattr(self, name).to(device, non_blocking=ahead) for name in names}
         return replace(self, pos=self.pos.to(device=device, dtype=dtype, non_blocking=ahead), **moved)
 
     def rotated(self, R: Float[Tensor, "3 3"] | Float[np.ndarray, "3 3"]) -> "Batch":
-        """The batch with every position turned about the origin, r -> R r in components x, y, z. Edges stay."""
+        """The batch with every position rotated about the origin, r -> R r in components x, y, z. Edges are unchanged."""
         R = torch.as_tensor(R, dtype=self.pos.dtype, device=self.pos.device)
         return replace(self, pos=self.pos @ R.T)
 
@@ -77,15 +77,15 @@ def cut_batch(
     graph: Literal["bonds", "radius"] = "bonds",
     cutoff: float = 6.0,
 ) -> Batch:
-    """The molecules in these rows [molecules] as one batch; only their own atoms are read from the packed arrays.
+    """The molecules in these rows as one batch; only their atoms are read from the packed arrays.
 
-    Raises IndexError for a row that is not there, TypeError for rows that are no whole numbers, ValueError for an unknown graph.
+    Raises IndexError for a missing row, TypeError for rows that are not integers, ValueError for an unknown graph.
     """
     rows = _checked_rows(rows, len(qm9))
     owner, atoms = qm9.atoms_of(rows)
     atom_ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(rows)))])
     pos, z = qm9.pos[atoms], qm9.z[atoms]
-    if graph == "bonds":  # stored: no need to measure again
+    if graph == "bonds":  # stored with the data set
         owner, bonds = qm9.bonds_of(rows)
         pairs = qm9.bonds[bonds].T + atom_ptr[owner]
     else:
@@ -94,10 +94,10 @@ def cut_batch(
 
 
 def from_pyg(data: "Sequence[Data]", graph: Literal["bonds", "radius", "given"] = "bonds", *, cutoff: float = 6.0) -> Batch:
-    """A batch from PyTorch Geometric `Data` objects with `pos` [Angstrom] and `z`; `rows` of the batch count the list.
+    """A batch from PyTorch Geometric `Data` objects with `pos` [Angstrom] and `z`; `rows` are indices into the list.
 
-    Edges are drawn anew, as bonds (H, C, N, O, F) or within the cutoff [Angstrom]; "given" keeps those of `edge_index`, in the
-    order of a Batch. Raises ValueError where a `Data` lacks `pos` or `z`, or a given edge its opposite.
+    Edges are recomputed, as bonds (H, C, N, O, F) or within the cutoff [Angstrom]; "given" keeps those of `edge_index`, in the
+    order of a Batch. Positions are detached. Raises ValueError if a `Data` lacks `pos` or `z`, or a given edge its reverse.
     """
     if not data:
         raise ValueError("a batch needs at least one Data, got an empty list")
@@ -117,7 +117,7 @@ def from_pyg(data: "Sequence[Data]", graph: Literal["bonds", "radius", "given"] 
 
 
 def _given(k: int, item: "Data") -> Int[np.ndarray, "2 pairs"]:
-    """Each pair of opposite edges of a `Data` once."""
+    """Each pair of opposite edges of a `Data`, once."""
     if item.edge_index is None:
         raise ValueError(f"graph='given' needs edge_index; number {k} of the list is {item}")
     source, target = edges = item.edge_index.cpu().numpy()

@@ -1,7 +1,7 @@
-"""A folder of memory-mapped arrays that is either whole and right, or not there.
+"""A folder of memory-mapped arrays that is either complete and verified, or absent.
 
-The folder is written beside its place and renamed. A manifest holds the size and the CRC-32 of every file, and all are checked
-whenever the folder is opened (tens of milliseconds for QM9), so that no network ever learns from a damaged cache.
+The folder is written under a temporary name and renamed. A manifest holds the size and CRC-32 of every file; all are checked each
+time the folder is opened (tens of milliseconds for QM9), so that no network is trained on a damaged cache.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class CacheProblem(Exception):
 
 
 def default_folder() -> Path:
-    """`EQUINOTES_CACHE` where it is set, else this user's cache folder."""
+    """`EQUINOTES_CACHE` if set, otherwise the user's cache folder."""
     import platformdirs
 
     return Path(os.environ.get("EQUINOTES_CACHE") or platformdirs.user_cache_dir("equinotes", appauthor=False))
@@ -35,7 +35,7 @@ def default_folder() -> Path:
 def open_arrays(place: Path, header: Mapping[str, Any], names: Sequence[str]) -> dict[str, np.ndarray]:
     """Memory-map the named arrays of a cache folder, read-only.
 
-    Raises CacheProblem where the folder is not there, is damaged, or was written for another `header`.
+    Raises CacheProblem if the folder is missing, damaged, or was written for another `header`.
     """
     try:
         manifest = json.loads((place / MANIFEST).read_bytes())
@@ -52,16 +52,16 @@ def open_arrays(place: Path, header: Mapping[str, Any], names: Sequence[str]) ->
 def _open_array(path: Path, check: Mapping[str, int]) -> np.ndarray:
     try:
         if _check(np.memmap(path, np.uint8, mode="r").data) == check:
-            return np.load(path, mmap_mode="r").view(np.ndarray)  # a plain view: cutting a memmap object is slower
+            return np.load(path, mmap_mode="r").view(np.ndarray)  # a plain view: slicing a memmap object is slower
     except (OSError, ValueError) as error:
         raise CacheProblem(f"damaged: {path.name} ({error})") from None
     raise CacheProblem(f"damaged: {path.name} does not have its checksum")
 
 
 def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a cache folder beside its place and rename it; call it while holding `only_writer`.
+    """Write a cache folder under a temporary name and rename it; call it while holding `only_writer`.
 
-    Raises OSError (full disk, folder not writable) and then leaves nothing behind.
+    Raises OSError (full disk, folder not writable) after removing partial output.
     """
     folder = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
     with _said_plainly(place):
@@ -77,7 +77,7 @@ def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np
 def _write_array(path: Path, array: np.ndarray) -> dict[str, int]:
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
-    _write(path, content.getbuffer())  # not np.save to the file, whose errors do not say what is wrong with the disk
+    _write(path, content.getbuffer())  # np.save to the file itself hides the cause of disk errors
     return _check(content.getbuffer())
 
 
@@ -100,15 +100,15 @@ def _replace(place: Path, folder: Path) -> None:
     try:
         os.rename(folder, place)
     except OSError:
-        if not place.is_dir():  # else, where folders cannot be locked, another process put the same arrays there first
+        if not place.is_dir():  # without folder locks, another process may have put the same arrays there first
             raise
 
 
 @contextlib.contextmanager
 def only_writer(place: Path) -> Iterator[None]:
-    """Hold the right to write `place`; others wait. The system gives it back when a process dies, and no lock file stays behind.
+    """Hold an exclusive lock for writing `place`; others wait. The system releases it if the process dies; no lock file is left.
 
-    What a killed writer left beside the place is removed. Raises OSError where the parent folder cannot be made or written.
+    Removes what killed writers left behind. Raises OSError if the parent folder cannot be created or written.
     """
     with _said_plainly(place):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -116,12 +116,12 @@ def only_writer(place: Path) -> Iterator[None]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
         import fcntl
-    except ImportError:  # not on Windows: two processes may then pack at once, and each renames a whole folder
+    except ImportError:  # Windows: two processes may pack at once, each renaming a complete folder
         yield
         return
     handle = os.open(place.parent, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network folders know no locks
+        with contextlib.suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
             for left_over in place.parent.glob(f".{place.name}-*"):
                 shutil.rmtree(left_over, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How a molecule lies in space: QM9's own frames are far from random, which projections of l > 0 features show."""
+"""Orientations of molecules: QM9's frames are far from random, which shows in projections of l > 0 features."""
 
 from dataclasses import replace
 from typing import Literal, get_args
@@ -14,7 +14,7 @@ Frame = Literal["qm9", "random", "principal"]
 
 
 def in_frame(batch: Batch, frame: Frame | str, seed: int = 0) -> Batch:
-    """The batch with each molecule turned: not at all ("qm9"), at random by `seed`, or into its principal axes."""
+    """The batch with each molecule as stored ("qm9"), rotated at random by `seed`, or in its principal axes."""
     if frame not in get_args(Frame):
         raise ValueError(f"frame must be one of {', '.join(map(repr, get_args(Frame)))}, got {frame!r}")
     if frame == "qm9":
@@ -24,7 +24,7 @@ def in_frame(batch: Batch, frame: Frame | str, seed: int = 0) -> Batch:
 
 
 def random_rotations(rows: Tensor, seed: int) -> Float[Tensor, "molecules 3 3"]:
-    """One uniformly drawn rotation per molecule; it depends on `seed` and the row alone, not on the batch."""
+    """One uniformly random rotation per molecule, determined by `seed` and its row alone."""
     from scipy.spatial.transform import Rotation
 
     quaternions = np.stack([np.random.default_rng([seed, int(row)]).normal(size=4) for row in rows])
@@ -34,8 +34,8 @@ def random_rotations(rows: Tensor, seed: int) -> Float[Tensor, "molecules 3 3"]:
 def principal_rotations(batch: Batch) -> Float[Tensor, "molecules 3 3"]:
     """Rotations into the principal axes of the nuclear charge, smallest spread last.
 
-    Each axis points to where the third moment of the charge is positive; the last one is turned, if need be, to make a proper
-    rotation. For symmetric molecules axes stay undetermined, as in every such frame.
+    Axes point along the positive third moment of the charge; the last one is flipped if needed for a proper rotation. The axes of
+    symmetric molecules are undetermined.
     """
     charge, pos = batch.z.double(), batch.pos.double()
     molecules = batch.num_molecules

@@ -1,4 +1,4 @@
-"""Edges of molecules: covalent bonds drawn from radii, or all pairs within a distance."""
+"""Edges of molecules: covalent bonds from radii, or all pairs within a cutoff."""
 
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 COVALENT_RADII = {1: 0.31, 6: 0.76, 7: 0.71, 8: 0.66, 9: 0.57}
 """Single-bond radii [Angstrom] of H, C (sp3), N, O, F: Cordero et al., Dalton Trans. 2008, 2832."""
 BOND_TOLERANCE = 1.3
-"""Two atoms are bonded when they are nearer than this times the sum of their radii."""
+"""Atoms closer than this factor times the sum of their radii are bonded."""
 
 
 def atom_pairs(atom_ptr: Int[np.ndarray, " bounds"]) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
-    """First and second atoms of all pairs i < j within molecules, each pair once, in rising order.
+    """First and second atoms of all pairs i < j within molecules, each pair once, in ascending order.
 
-    `atom_ptr` bounds the molecules: molecule k holds the atoms atom_ptr[k] to atom_ptr[k+1].
+    Molecule k holds the atoms atom_ptr[k] to atom_ptr[k+1] (exclusive).
 
     >>> first, second = atom_pairs(np.array([0, 3, 5]))
     >>> first.tolist(), second.tolist()
@@ -39,10 +39,10 @@ def atom_pairs(atom_ptr: Int[np.ndarray, " bounds"]) -> tuple[Int[np.ndarray, " 
 def radius_graph(
     pos: Float[np.ndarray, "atoms 3"], atom_ptr: Int[np.ndarray, " bounds"], cutoff: float
 ) -> Int[np.ndarray, "2 pairs"]:
-    """All pairs i < j of atoms of one molecule that are nearer than the cutoff [Angstrom]; each pair once.
+    """All pairs i < j of atoms of one molecule closer than the cutoff [Angstrom], each pair once.
 
-    Exact: every pair within a molecule is measured, in float64. That is the right amount of work for small molecules, of which a
-    sphere of a few Angstrom covers nearly all pairs. Raises ValueError for a cutoff that is not positive.
+    Computes all distances within molecules, in float64: efficient for small molecules, where most pairs are a few Angstrom apart.
+    Raises ValueError if the cutoff is not positive.
     """
     if not cutoff > 0:
         raise ValueError(f"cutoff must be positive, got {cutoff}")
@@ -53,9 +53,9 @@ def radius_graph(
 def bond_graph(
     pos: Float[np.ndarray, "atoms 3"], z: Integer[np.ndarray, " atoms"], atom_ptr: Int[np.ndarray, " bounds"]
 ) -> Int[np.ndarray, "2 pairs"]:
-    """Covalent bonds i < j: atoms nearer than 1.3 times the sum of their covalent radii; each bond once.
+    """Covalent bonds i < j: atoms closer than 1.3 times the sum of their covalent radii, each bond once.
 
-    Raises ValueError for an element without a radius here (QM9 has H, C, N, O, F).
+    Raises ValueError for elements other than H, C, N, O, F.
     """
     lacking = sorted(set(z.tolist()) - set(COVALENT_RADII))
     if lacking:
@@ -71,7 +71,7 @@ def _squared_lengths(
     pos: Float[np.ndarray, "atoms 3"], first: Int[np.ndarray, " pairs"], second: Int[np.ndarray, " pairs"]
 ) -> Float[np.ndarray, " pairs"]:
     total = np.zeros(len(first))
-    for component in pos.T.astype(np.float64, order="C"):  # one after another: several times faster than rows of three
+    for component in pos.T.astype(np.float64, order="C"):  # by component: several times faster than rows of three
         difference = component.take(first)
         difference -= component.take(second)
         difference *= difference
@@ -86,13 +86,13 @@ def _select(
 
 
 def bond_agreement(qm9: "QM9", rows: ArrayLike | None = None, *, progress: bool = True) -> "pd.DataFrame":
-    """Compare the bonds drawn by covalent radii with those of QM9's SMILES, as RDKit reads them.
+    """Compare bonds from covalent radii with those of QM9's SMILES, as read by RDKit.
 
-    Two molecular graphs agree when they are isomorphic: all atoms with their elements, hydrogens included, and all bonds, but no
-    bond orders and no charges. The answer is exact. In nearly all molecules the atoms stand in the order of the SMILES, so that
-    equal lists of bonds decide; RDKit's substructure search decides the rest.
+    Molecular graphs agree when they are isomorphic, counting elements (with hydrogens) and bonds but not bond orders or charges.
+    The test is exact: equal bond lists suffice where atoms are in the order of the SMILES, as in nearly all molecules; RDKit's
+    substructure search decides the others.
 
-    Returns a row per molecule: `number` (QM9's own), `bonds` and `smiles_bonds` (how many), `agrees`. QM9 takes about 20 s.
+    Returns a row per molecule: `number` (QM9's own), `bonds` and `smiles_bonds` (counts), `agrees`. QM9 takes about 20 s.
     """
     import pandas as pd
 
@@ -106,7 +106,7 @@ def bond_agreement(qm9: "QM9", rows: ArrayLike | None = None, *, progress: bool 
 
 
 _Bonds = list[tuple[int, int]]
-"""Pairs i < j in rising order."""
+"""Pairs i < j in ascending order."""
 
 
 def _drawn_skeleton(qm9: "QM9", row: int) -> tuple[list[int], _Bonds]:
@@ -115,16 +115,16 @@ def _drawn_skeleton(qm9: "QM9", row: int) -> tuple[list[int], _Bonds]:
 
 
 def _smiles_skeleton(smiles: str) -> tuple[list[int], _Bonds]:
-    """Elements and bonds of a SMILES; the hydrogens that it implies follow the other atoms, in their order.
+    """Elements and bonds of a SMILES; implicit hydrogens follow the other atoms, in the order of their parents.
 
     >>> _smiles_skeleton("CO")
     ([6, 8, 1, 1, 1, 1], [(0, 1), (0, 2), (0, 3), (0, 4), (1, 5)])
     """
     from rdkit import Chem
 
-    molecule = Chem.MolFromSmiles(smiles, sanitize=False)  # QM9 writes no aromatic atoms: nothing to perceive
+    molecule = Chem.MolFromSmiles(smiles, sanitize=False)  # QM9 has no aromatic atoms to perceive
     molecule.UpdatePropertyCache(strict=False)
-    # by number, since RDKit's own iterators take longer than all the rest
+    # by index: RDKit's iterators would dominate the time
     atoms = [molecule.GetAtomWithIdx(i) for i in range(molecule.GetNumAtoms())]
     bonds = [molecule.GetBondWithIdx(b) for b in range(molecule.GetNumBonds())]
     parents = [i for i, atom in enumerate(atoms) for _ in range(atom.GetTotalNumHs())]
@@ -138,7 +138,7 @@ def _isomorphic(z: list[int], bonds: _Bonds, other_z: list[int], other_bonds: _B
         return False
     if z == other_z and bonds == other_bonds:
         return True
-    # a graph found inside another one with as many atoms and as many bonds is the other one
+    # a subgraph with the same numbers of atoms and bonds is the whole graph
     return _single_bonded(z, bonds).HasSubstructMatch(_single_bonded(other_z, other_bonds))
 
 

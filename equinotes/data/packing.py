@@ -1,4 +1,4 @@
-"""QM9's files to packed arrays: positions, bonds and targets of all molecules, one after another."""
+"""QM9's files to packed arrays: positions, bonds and targets, concatenated over molecules."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ _AS_LISTED = {
 def pack(*, progress: bool = True) -> dict[str, np.ndarray]:
     """All arrays of QM9, as `QM9` documents them, from the files of `qm9pack`.
 
-    `smiles` holds all SMILES as one run of ASCII bytes, `smiles_ptr` its bounds; `targets` has one row per name in TARGETS.
+    `smiles` holds all SMILES as concatenated ASCII bytes, `smiles_ptr` their bounds; `targets` has one row per name in TARGETS.
     """
     files = find_files()
     parts = []
@@ -75,7 +75,7 @@ def join(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def pack_block(block: Block) -> dict[str, np.ndarray]:
-    """The packed arrays of some molecules; counts stand in for the bounds, and the anisotropy is left at 0."""
+    """Packed arrays of one block, with counts in place of bounds and the anisotropy set to 0."""
     atom_ptr = bounds(block.num_atoms)
     molecule = np.repeat(np.arange(len(block.number)), block.num_atoms)
     pos = block.pos.astype(np.float32)
@@ -96,7 +96,7 @@ def pack_block(block: Block) -> dict[str, np.ndarray]:
 
 
 def bounds(counts: Int[np.ndarray, " molecules"]) -> Int[np.ndarray, " molecules+1"]:
-    """Where each molecule's part of a packed array begins, and the last one ends.
+    """Start of each molecule's slice of a packed array, and the end of the last.
 
     >>> bounds(np.array([5, 4, 3])).tolist()
     [0, 5, 9, 12]
@@ -105,7 +105,7 @@ def bounds(counts: Int[np.ndarray, " molecules"]) -> Int[np.ndarray, " molecules
 
 
 def block_targets(block: Block) -> dict[str, Float[np.ndarray, " molecules"]]:
-    """Targets that follow from a property file alone, in the units of TARGETS."""
+    """Targets computed from a property file alone, in the units of TARGETS."""
     starts = bounds(block.num_atoms)[:-1]
     targets = {name: block.columns[column] * factor for name, (column, factor) in _AS_LISTED.items()}
     for kind, (name, column) in enumerate(_ENERGIES.items()):
@@ -121,8 +121,8 @@ def proxy_dipoles(
 ) -> Float[np.ndarray, "molecules 3"]:
     """Dipole vectors of the Mulliken point charges, sum of q_i r_i [D], in the frame of the coordinates (x, y, z).
 
-    A proxy: QM9 lists only the size of the dipole, which correlates with this vector's size by .94. Positions are taken from the
-    molecule's centre, so that the rounding of the charges (their sum is not exactly 0) does not move with the origin.
+    A proxy: QM9 lists only the magnitude of the dipole, whose correlation with this one is .94. Positions are relative to the
+    centroid, because rounded charges do not sum exactly to 0 and would make the result depend on the origin.
     """
     starts = bounds(num_atoms)[:-1]
     pos = pos.astype(np.float64)
@@ -131,7 +131,7 @@ def proxy_dipoles(
 
 
 def anisotropy(tensors: Float[np.ndarray, "molecules 3 3"]) -> Float[np.ndarray, " molecules"]:
-    """Size of the traceless part of symmetric tensors, sqrt(3/2) times its Frobenius norm: the same in every frame.
+    """Anisotropy of symmetric tensors, sqrt(3/2) times the Frobenius norm of the traceless part; rotation invariant.
 
     For a tensor with principal values (p, s, s) it is |p - s|:
 

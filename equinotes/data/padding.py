@@ -1,4 +1,4 @@
-"""Batches of one fixed size: what a GPU does for them is recorded once, as a CUDA graph, and replayed for every batch."""
+"""Batches padded to a fixed size, so that a step can be captured once as a CUDA graph and replayed for every batch."""
 
 from dataclasses import replace
 
@@ -9,16 +9,16 @@ from equinotes.data.qm9 import SYMBOLS
 
 ELEMENTS = tuple(SYMBOLS)
 SPACING = 1000.0
-"""Distance of the atoms that are added [Angstrom]: far beyond any cutoff, so that their messages are exactly zero."""
+"""Distance between padding atoms [Angstrom], far beyond any cutoff, so that their messages are exactly zero."""
 
 
 def padded(batch: Batch, *, atoms: int, bonds: int, molecules: int) -> Batch:
-    """The batch with so many atoms, bonds and molecules in all: of molecules of QM9, all batches then have the same shapes.
+    """The batch padded to these total numbers of atoms, bonds and molecules; for molecules of QM9 all shapes are then fixed.
 
-    The molecules that are added come last, with -1 as their rows: a loss is to leave them out. The first is a straight chain in
-    which every element of QM9 occurs and some links may be bonds many times over, the others are empty. Energies of the batch's
-    own molecules stay, and so do gradients of a loss of theirs alone.
-    Raises ValueError where the batch does not fit.
+    Padding molecules come last and have row -1; losses must exclude them. The first is a straight chain with every element of
+    QM9 and some bonds repeated; the others are empty. Energies of the batch's own molecules, and gradients of a loss on them
+    alone, are unchanged.
+    Raises ValueError if the batch does not fit.
     """
     num_atoms, num_bonds = len(batch.z), batch.edge_index.shape[1] // 2
     more, more_bonds, more_molecules = atoms - num_atoms, bonds - num_bonds, molecules - batch.num_molecules

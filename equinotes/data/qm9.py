@@ -1,4 +1,4 @@
-"""The QM9 table: packed once to a cache folder, memory-mapped afterwards."""
+"""The QM9 data set, packed once to a cache folder and memory-mapped afterwards."""
 
 import sys
 from collections import Counter
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from equinotes.data.batches import Batch
 
 LAYOUT = 1
-"""Raise by one when the packed arrays change, so that older caches are packed again."""
+"""Increment when the packed arrays change, so that older caches are repacked."""
 HEADER = {"layout": LAYOUT, "source": SOURCE_CHECKSUM, "targets": TARGETS}
-"""What a cache must have been written for."""
+"""Header that a valid cache must have."""
 ARRAYS = ("index", "atom_ptr", "pos", "z", "charge", "bond_ptr", "bonds", "targets", "smiles", "smiles_ptr")
 
 SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F"}
 
 
 class Strings(Sequence[str]):
-    """Many short texts in one run of ASCII bytes; a text is made when it is asked for."""
+    """Many short strings stored as concatenated ASCII bytes, decoded on access."""
 
     def __init__(self, text: UInt8[np.ndarray, " bytes"], ptr: Int[np.ndarray, " bounds"]) -> None:
         self._text, self._ptr = text, ptr
@@ -47,7 +47,7 @@ class Strings(Sequence[str]):
     def __getitem__(self, which: slice | Integer[np.ndarray, " some"] | Sequence[int]) -> list[str]: ...
 
     def __getitem__(self, which: Any) -> str | list[str]:
-        """One text for a number; a list of texts for a slice or many numbers."""
+        """One string for an index; a list of strings for a slice or several indices."""
         if isinstance(which, slice):
             return [self[row] for row in range(*which.indices(len(self)))]
         if np.ndim(which):
@@ -67,7 +67,7 @@ class Strings(Sequence[str]):
 
 @dataclass(frozen=True, eq=False)
 class Molecule:
-    """One molecule of QM9; arrays are views into the packed ones."""
+    """One molecule of QM9; arrays are views into the packed arrays."""
 
     number: int
     """QM9's own number, 1 to 133885."""
@@ -93,7 +93,7 @@ class Molecule:
 
     @property
     def formula(self) -> str:
-        """Sum formula in Hill's order: carbon, hydrogen, then by alphabet."""
+        """Molecular formula in Hill order: carbon, hydrogen, then alphabetically."""
         counts = Counter(self.symbols)
         first = [symbol for symbol in ("C", "H") if "C" in counts and symbol in counts]
         order = first + sorted(set(counts) - set(first))
@@ -123,7 +123,7 @@ class QM9:
     """
 
     index: Int[np.ndarray, " molecules"]
-    """QM9's own number of each row, rising; the gaps are the molecules that fail the data set's consistency check."""
+    """QM9's number of each row, ascending; the gaps are molecules that fail the data set's consistency check."""
     atom_ptr: Int[np.ndarray, " molecules+1"]
     pos: Float[np.ndarray, "atoms 3"]
     """Positions, components x, y, z [Angstrom]."""
@@ -135,14 +135,14 @@ class QM9:
     bonds: UInt8[np.ndarray, "bonds 2"]
     """Pairs i < j of bonded atoms, numbered within their molecule; each bond once."""
     targets: Mapping[str, Float[np.ndarray, " molecules"]]
-    """Units in `equinotes.config.TARGETS`. `dipole_proxy` is the size of the dipole of the Mulliken charges."""
+    """Units in `equinotes.config.TARGETS`. `dipole_proxy` is the magnitude of the dipole of the Mulliken charges."""
     smiles: Sequence[str] = field(repr=False)
     checksum: str = SOURCE_CHECKSUM
     """Digest of the source files."""
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "QM9":
-        """The table on packed arrays, as they come from `pack` or a cache folder."""
+        """QM9 from packed arrays, as returned by `pack` or read from a cache folder."""
         return cls(
             index=arrays["index"],
             atom_ptr=arrays["atom_ptr"],
@@ -161,7 +161,7 @@ class QM9:
     def row(self, number: SupportsIndex) -> int:
         """The row of the molecule with this QM9 number.
 
-        Raises ValueError, which says whether the number does not exist or was excluded by the consistency check.
+        Raises ValueError if the number does not exist or was excluded by the consistency check, and says which.
         """
         return int(self.rows([index(number)])[0])
 
@@ -179,7 +179,7 @@ class QM9:
         return rows
 
     def atoms_of(self, rows: Integer[np.ndarray, " rows"]) -> tuple[Int[np.ndarray, " atoms"], Int[np.ndarray, " atoms"]]:
-        """For each atom of these molecules: the position in `rows` of its molecule, and its own place in the packed arrays."""
+        """For each atom of these molecules: the index in `rows` of its molecule, and its own index in the packed arrays."""
         return _members(self.atom_ptr, rows)
 
     def bonds_of(self, rows: Integer[np.ndarray, " rows"]) -> tuple[Int[np.ndarray, " bonds"], Int[np.ndarray, " bonds"]]:
@@ -187,7 +187,7 @@ class QM9:
         return _members(self.bond_ptr, rows)
 
     def molecule(self, row: SupportsIndex) -> Molecule:
-        """The molecule in this row. Raises IndexError where there is no such row."""
+        """The molecule in this row. Raises IndexError if there is no such row."""
         row = index(row)
         if not 0 <= row < len(self):
             raise IndexError(f"QM9 has rows 0 to {len(self) - 1}, got {row}")
@@ -209,7 +209,7 @@ class QM9:
         graph: Literal["bonds", "radius"] = "bonds",
         cutoff: float = 6.0,
     ) -> "Batch":
-        """The molecules in these rows [molecules] as one batch of torch tensors; `cutoff` [Angstrom] bounds the radius graph."""
+        """The molecules in these rows as one batch of torch tensors; `cutoff` [Angstrom] is that of the radius graph."""
         from equinotes.data.batches import cut_batch
 
         return cut_batch(self, rows, graph=graph, cutoff=cutoff)
@@ -224,13 +224,13 @@ def _members(
 
 
 def load_qm9(cache_dir: Path | str | None = None, *, progress: bool = True) -> QM9:
-    """All of QM9. The first call packs it (some ten seconds, about 67 MB); later ones memory-map the packed arrays.
+    """All of QM9. The first call packs it (about ten seconds and 67 MB); later calls memory-map the packed arrays.
 
-    The cache lies in `cache_dir`, or in the folder that EQUINOTES_CACHE names, or in the user's cache folder. A cache that is
-    damaged, half-written or outdated is packed again, and a line on stderr says so. Several processes may call this at once.
+    The cache is in `cache_dir`, else in the folder named by EQUINOTES_CACHE, else in the user's cache folder. A damaged,
+    half-written or outdated cache is repacked, with a message on stderr. Several processes may call this at once.
 
-    Raises FileNotFoundError where `qm9pack` is missing, ValueError where its files are not the expected ones, OSError where
-    the cache cannot be written.
+    Raises FileNotFoundError if `qm9pack` is missing, ValueError if its files are not the expected ones, OSError if the cache
+    cannot be written.
     """
     place = Path(cache_dir or default_folder()).expanduser() / "qm9"
     try:

@@ -1,6 +1,6 @@
-"""QM9 as the package `qm9pack` carries it: its files found, checked, and read block by block.
+"""QM9's files in the package `qm9pack`: located, verified and read in blocks.
 
-The package is not imported: that needs `pkg_resources`, which current setuptools no longer has.
+The package is not imported, because that needs `pkg_resources`, which current setuptools no longer provides.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ CHECKSUMS = PROPERTY_FILES | {TENSOR_FILE: "1729ebca7da76850ca1091c050933901c84b
 """SHA-256 of each file."""
 
 SOURCE_CHECKSUM = hashlib.sha256("".join(CHECKSUMS.values()).encode()).hexdigest()
-"""One digest for all files; stands in the provenance of a run."""
+"""One digest for all files, stored in the provenance of a run."""
 
 LAST_NUMBER = 133_885
-"""Highest number that QM9 gives to a molecule; the first is 1."""
+"""Highest molecule number in QM9; the lowest is 1."""
 EXCLUDED = 3_054
-"""Molecules that fail QM9's consistency check. The files leave them out already: their numbers are gaps."""
+"""Number of molecules that fail QM9's consistency check; the files omit them, and their numbers are gaps."""
 NUM_MOLECULES = LAST_NUMBER - EXCLUDED
 
 LISTS = ["Elements", "XYZ_Ang", "Mulliken_pop"]
@@ -51,10 +51,10 @@ for _symbol, _z in {"H": 1, "C": 6, "N": 7, "O": 8, "F": 9}.items():
 
 @dataclass(frozen=True)
 class Block:
-    """Some consecutive molecules of a property file; atoms of all molecules one after another."""
+    """Consecutive molecules of a property file; atoms are concatenated over molecules."""
 
     number: Int[np.ndarray, " molecules"]
-    """QM9's own number."""
+    """QM9's number of each molecule."""
     num_atoms: Int[np.ndarray, " molecules"]
     smiles: list[str]
     z: UInt8[np.ndarray, " atoms"]
@@ -63,13 +63,13 @@ class Block:
     charge: Float[np.ndarray, " atoms"]
     """Mulliken charges [e]."""
     columns: dict[str, Float[np.ndarray, " molecules"]]
-    """Scalar columns, named and in units as in the file."""
+    """Scalar columns, with names and units of the file."""
 
 
 def find_files() -> dict[str, Path]:
     """The data files of the installed `qm9pack`, checked by SHA-256.
 
-    Raises FileNotFoundError where the package or a file is missing, ValueError where a file is not the expected one.
+    Raises FileNotFoundError if the package or a file is missing, ValueError if a file is not the expected one.
     """
     spec = importlib.util.find_spec("qm9pack")
     if spec is None or not spec.submodule_search_locations:
@@ -94,7 +94,7 @@ def _check(path: Path, expected: str) -> None:
 def read_blocks(path: Path) -> Iterator[Block]:
     """Read a property file, a few thousand molecules at a time.
 
-    Raises ValueError where the lists of a molecule are not as long as its number of atoms says.
+    Raises ValueError if a block's lists do not match its number of atoms.
     """
     from pyarrow import csv
 
@@ -122,7 +122,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
 def read_tensors(path: Path) -> tuple[Int[np.ndarray, " molecules"], Float[np.ndarray, "molecules 3 3"]]:
     """QM9 numbers and static polarisability tensors [bohr^3].
 
-    The tensors stand in Gaussian's standard orientation, not in the frame of the coordinates: use invariants only.
+    Tensors are in Gaussian's standard orientation, not in the frame of the coordinates: use invariants only.
     """
     from pyarrow import csv
 
@@ -133,7 +133,7 @@ def read_tensors(path: Path) -> tuple[Int[np.ndarray, " molecules"], Float[np.nd
 
 
 def _joined(column: "pa.StringArray") -> bytes:
-    """All texts of the column behind one another; the buffer itself, since a Python string per molecule takes longer."""
+    """The column's strings, concatenated; read from its buffer, since a Python string per molecule takes longer."""
     _, offsets, data = column.buffers()
     ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     return bytes(data[ends[0] : ends[-1]])
@@ -143,9 +143,9 @@ _TO_LINES = bytes.maketrans(b"[],", b"\n\n\n")
 
 
 def _parse_numbers(lists: bytes, expected: int) -> Float[np.ndarray, " numbers"]:
-    """Numbers of concatenated nested lists, read as a table of one column with empty lines, on all cores.
+    """Numbers of concatenated nested lists, parsed as a one-column table with empty lines, on all cores.
 
-    JSON would not take spellings such as `0.` and `-7.E-6`, of which there are some.
+    JSON does not allow `0.` and `-7.E-6`, which occur here.
 
     >>> _parse_numbers(b"[[0.,1.5],[-7.E-6,2]][[3,4]]", 6).tolist()
     [0.0, 1.5, -7e-06, 2.0, 3.0, 4.0]
@@ -165,7 +165,7 @@ def _parse_numbers(lists: bytes, expected: int) -> Float[np.ndarray, " numbers"]
 
 
 def _parse_elements(lists: bytes, expected: int) -> UInt8[np.ndarray, " atoms"]:
-    """Atomic numbers of concatenated lists of symbols; all of QM9's five have one letter.
+    """Atomic numbers of concatenated lists of symbols; each of QM9's five symbols is one letter.
 
     >>> _parse_elements(b"['C','H']['O']", 3).tolist()
     [6, 1, 8]

@@ -1,4 +1,4 @@
-"""Which molecules are fitted, watched and tested, and in which order: draws that depend on nothing but their own seeds."""
+"""Train, validation and test splits and the order of batches: random draws determined by their seeds alone."""
 
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Int
 
 _SPLITS, _ORDERS = 1, 2
-"""Streams of random numbers: the same seed means different draws in different streams."""
+"""Random streams: the same seed gives different draws in different streams."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of QM9 to fit, to watch while fitting, and to test on; no row stands in two of them."""
+    """Disjoint rows of QM9 for training, validation and testing."""
 
     train: Int[np.ndarray, " train"]
     val: Int[np.ndarray, " val"]
@@ -20,13 +20,13 @@ class Split:
 
 
 def draw_split(qm9: Sized | int, *, num_train: int, num_val: int, num_test: int, split_seed: int) -> Split:
-    """Draw disjoint sets of rows at random, in a way that lets runs of different sizes be compared.
+    """Draw disjoint random sets of rows such that runs of different sizes can be compared.
 
-    One random order of all molecules gives a slot of a tenth to the test set, one to the validation set, and the rest to the
-    training set. Each set is the beginning of its slot: a smaller set is the beginning of a larger one, and no size changes
-    another set. Only a set that outgrows its slot takes what others leave; even then the training size changes no other set.
+    A random permutation of all molecules is cut into slots: a tenth for testing, a tenth for validation, the rest for training.
+    Each set is a prefix of its slot, so a smaller set is a prefix of a larger one, and sizes do not affect other sets. A set
+    larger than its slot takes what the others leave; even then the training size affects no other set.
 
-    Raises ValueError where more molecules are asked for than there are.
+    Raises ValueError if the sizes add up to more than there are molecules.
 
     >>> small, large = (draw_split(100, num_train=n, num_val=10, num_test=10, split_seed=0) for n in (5, 80))
     >>> np.array_equal(small.train, large.train[:5]), np.array_equal(small.test, large.test)
@@ -55,7 +55,7 @@ def draw_split(qm9: Sized | int, *, num_train: int, num_val: int, num_test: int,
 def shuffled_batches(
     rows: Int[np.ndarray, " rows"], batch_size: int, seed: int, epoch: int
 ) -> Iterator[Int[np.ndarray, " batch"]]:
-    """Cut the rows into batches in a random order that depends on seed and epoch alone; the last batch may be smaller."""
+    """Batches of the rows in a random order determined by seed and epoch; the last batch may be smaller."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     order = rows[_random_order(len(rows), _ORDERS, seed, epoch)]
@@ -63,8 +63,8 @@ def shuffled_batches(
 
 
 def _random_order(count: int, *key: int) -> Int[np.ndarray, " count"]:
-    """A random permutation that only the key decides.
+    """A random permutation determined by the key.
 
-    It sorts raw draws, which numpy promises never to change; `Generator.permutation` comes without that promise (NEP 19).
+    Sorts raw draws, which numpy guarantees to be stable across versions, unlike `Generator.permutation` (NEP 19).
     """
     return np.argsort(np.random.PCG64(np.random.SeedSequence(key)).random_raw(count), kind="stable")

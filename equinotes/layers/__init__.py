@@ -1,1 +1,1 @@
-"""Parts of networks that know no network: bases, couplings, the fast convolution and its plain e3nn twin, gates."""
+"""Building blocks of networks: basis functions, couplings, the fast convolution and its plain e3nn twin, gates."""

@@ -1,4 +1,4 @@
-"""Memory that a CPU uses again and again: what was just written is still in its cache, and new memory costs page faults."""
+"""Reusable CPU buffers: recently written memory is still in cache, and fresh memory costs page faults."""
 
 import math
 import threading
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 MOST_VIEWS = 2000
-"""Views that are kept in each thread; batches come in many sizes."""
+"""Views cached per thread; batch sizes vary."""
 
 
 class _Buffers(threading.local):
-    """One buffer for each name and type, in each thread; it grows to the largest size that was asked for.
+    """One buffer per name, type and thread, grown to the largest size requested.
 
-    Views are kept as well: to make one takes as long as a small product. Away from the CPU nothing is kept: there torch uses
-    memory again itself, also within a CUDA graph.
+    Views are cached too, since creating one takes as long as a small matrix product. On other devices nothing is cached: torch's
+    allocator reuses memory itself, also within a CUDA graph.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class _Buffers(threading.local):
         self._views: dict[tuple[str, torch.dtype, tuple[int, ...]], Tensor] = {}
 
     def __call__(self, name: str, like: Tensor, *shape: int) -> Tensor:
-        """A tensor of this shape, of the type and device of `like`, holding anything; the next call with the name reuses it."""
+        """An uninitialised tensor of this shape, type and device as `like`; the next call with this name overwrites it."""
         if like.device.type != "cpu":
             return torch.empty(shape, dtype=like.dtype, device=like.device)
         view = self._views.get((name, like.dtype, shape))
@@ -32,10 +32,10 @@ class _Buffers(threading.local):
 
     def _view(self, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
         key, numel = (name, dtype), math.prod(shape)
-        with torch.inference_mode(False):  # what is made in that mode cannot be written to later, outside of it
+        with torch.inference_mode(False):  # tensors created in that mode cannot be written to outside it
             if key not in self._flat or len(self._flat[key]) < numel:
                 self._flat[key] = torch.empty(numel, dtype=dtype)
-                self._views = {old: view for old, view in self._views.items() if old[:2] != key}  # they keep old memory
+                self._views = {old: view for old, view in self._views.items() if old[:2] != key}  # drop old memory
             if len(self._views) >= MOST_VIEWS:
                 self._views.clear()
             return self._flat[key][:numel].view(shape)

@@ -1,4 +1,4 @@
-"""Constants of the code, on the device where they are needed."""
+"""Constant tensors, cached on each device."""
 
 from functools import cache
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 @cache
 def moved(values: Shaped[Tensor, "*shape"], device: torch.device, dtype: torch.dtype | None = None) -> Shaped[Tensor, "*shape"]:
-    """A copy of these values, made once for each device and type; for constants that stay as long as the process.
+    """A copy of these values, made once per device and type and kept for the lifetime of the process.
 
-    A copy in each step would make the CPU wait for the GPU, and could not be recorded in a CUDA graph.
+    A copy in each step would synchronise the CPU with the GPU and could not be captured in a CUDA graph.
     """
-    with torch.inference_mode(False):  # what is made in that mode cannot take part in gradients later, outside of it
+    with torch.inference_mode(False):  # tensors created in that mode cannot take part in autograd outside it
         return values.to(device, dtype, copy=True)
 
 

@@ -1,18 +1,18 @@
-"""Two exact ways to write a convolution as a few large batched products; which one needs less work depends on the orders.
+"""Two exact ways to compute a convolution as a few large batched matrix products; the cheaper one depends on the orders.
 
 For one edge, with input features x[l1, m1, u], the sum over paths p = (l1, l2, l3) is
 
     out[l3, m3, v] = sum_p sum_u w_p[u, v] sum_m1 M_p[m3, m1] x[l1, m1, u],    M_p = a_p sum_m2 CG_p[m2, m3, m1] Y_l2(r)[m2]
 
-Both ways first lift the features by a matrix that depends on the edge alone, made once per batch and used by all blocks, then
-multiply parts of the lifted features with matrices of weights:
+Both first lift the features by a matrix that depends on the edge alone, computed once per batch and shared by all blocks, then
+multiply slices of the lifted features by weight matrices:
 
-- by path: lift by all M_p; for each l3 one product, summed over (p, u).
+- by path: lift by all M_p; one product per l3 sums over (p, u).
 - by frame: lift by the rotation into the bond's frame, where M_p is diagonal: M_p[m3, m1] = c_p(m) for m3 = m1 = +-m (the
   reduction of Passaro and Zitnick, arXiv 2302.03655). Mix the weights of the paths between l1 and l3, W(m) = sum_p c_p(m) w_p;
-  for each m >= 0 one product from all l1 >= m to all l3 >= m; then rotate back.
+  one product per m >= 0 maps all l1 >= m to all l3 >= m; then rotate back.
 
-By frame makes more weights, but lifts less and multiplies fewer rows; with low orders and many channels by path is faster.
+By frame computes more weights but lifts less and multiplies fewer rows; by path is faster with low orders and many channels.
 """
 
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from equinotes.layers.constants import moved
-from equinotes.layers.frames import POLE, frames
+from equinotes.layers.frames import POLE, frames, smooth_frames
 from equinotes.layers.paths import Path, clebsch_gordan, path_norm, paths
 
 
 @dataclass(frozen=True)
 class Product:
-    """A part of the lifted features meets a matrix of weights: [edge, row, (part, u)] x [bond, (part, u), (part_out, v)]."""
+    """A slice of the lifted features times a weight matrix: [edge, row, (part, u)] x [bond, (part, u), (part_out, v)]."""
 
     rows: int
-    """Rows that one edge puts to one matrix of weights."""
+    """Rows per edge that share one weight matrix."""
     lifted: slice
-    """Where the lifted features' (row, part) lie."""
+    """Rows (row, part) of the lifted features."""
     out: slice
-    """Where the results' (row, part_out) go."""
+    """Rows (row, part_out) of the output."""
 
 
 def products(shapes: list[tuple[int, int, int]]) -> list[Product]:
-    """Products of these (rows, parts, parts_out), one after the other."""
+    """Consecutive products with these (rows, parts, parts_out)."""
     lifted = accumulate((rows * parts for rows, parts, _ in shapes), initial=0)
     out = accumulate((rows * parts_out for rows, _, parts_out in shapes), initial=0)
     return [
@@ -52,7 +52,7 @@ def products(shapes: list[tuple[int, int, int]]) -> list[Product]:
 
 
 def components(ls: tuple[int, ...]) -> dict[int, slice]:
-    """Where each order's components lie among those of all.
+    """Slice of each order's components in concatenated features.
 
     >>> components((0, 2))
     {0: slice(0, 1, None), 2: slice(1, 6, None)}
@@ -62,29 +62,29 @@ def components(ls: tuple[int, ...]) -> dict[int, slice]:
 
 
 class ByPath:
-    """All paths that lead to one output order are summed in one product.
+    """One product per output order sums over all paths to it.
 
-    Takes the orders and channels of input and harmonics, all paths of the layer (they decide the norms and the places of the
-    weights), and the output orders that are wanted.
+    Arguments: orders and channels of the input (harmonics have the same orders), all paths of the layer, which determine norms
+    and the layout of the weights, and the output orders to compute.
     """
 
     rotates = False
 
     def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...]) -> None:
-        self.ls, self.mul = ls, mul
+        self.ls, self.mul, self.ls_out = ls, mul, ls_out
         self.paths_to = {l3: [path for path in every if path.l3 == l3] for l3 in ls_out}
         self.places = torch.tensor([every.index(path) for some in self.paths_to.values() for path in some])
         self.products = products([(2 * l3 + 1, len(some), 1) for l3, some in self.paths_to.items()])
 
     def work(self) -> int:
-        """Multiplications per bond and training step, weights (made twice in a step, with two gradients) and features."""
+        """Multiplications per bond and training step: weights (computed twice, two gradients) and features."""
         rows = sum(product.rows * (product.lifted.stop - product.lifted.start) // product.rows for product in self.products)
         return 4 * self.mul**3 * len(self.places) + 6 * rows * self.mul * (self.mul + components(self.ls)[self.ls[-1]].stop)
 
     def lift(self, vectors: Float[Tensor, "edges 3"], sh: Float[Tensor, "edges m"]) -> Float[Tensor, "edges lifted m"]:
         """M_p of all paths; rows are (l3; m3, path)."""
         lift = sh @ moved(self._constant, sh.device, sh.dtype)
-        return lift.view(len(sh), -1, sh.shape[1])
+        return lift.unflatten(1, (-1, sh.shape[1]))
 
     @cached_property
     def _constant(self) -> Float[Tensor, "m2 lifted_m1"]:
@@ -98,14 +98,14 @@ class ByPath:
         return torch.cat(constants, dim=1).flatten(1)
 
     def banks(self, weight: Float[Tensor, "hidden paths u v"]) -> list[Float[Tensor, "hidden weights"]]:
-        """The weights that each product takes, [hidden, (path, u, v)]."""
+        """Weights of each product, [hidden, (path, u, v)]."""
         chosen = weight.flatten(2).index_select(1, moved(self.places, weight.device)).flatten(1)
         size = weight.shape[2:].numel()
         return list(chosen.split([len(some) * size for some in self.paths_to.values()], dim=1))
 
 
 class ByFrame:
-    """In the frame of the bond, all orders are coupled in one product for each m; arguments as for `ByPath`."""
+    """In the bond frame, one product per m couples all orders; arguments as for `ByPath`."""
 
     def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...]) -> None:
         self.ls, self.mul, self.ls_out, self.every = ls, mul, ls_out, every
@@ -122,19 +122,20 @@ class ByFrame:
     def lift(self, vectors: Float[Tensor, "edges 3"], sh: Float[Tensor, "edges m"]) -> Float[Tensor, "edges lifted m"]:
         """Rotations into the frames of the bonds; rows are (m; -m before +m, l).
 
-        Both directions of a bond share its frame. There the opposite one points away from the pole: Y_l2 changes by (-1)^l2 =
-        (-1)^(l1 + l3), so the rows of odd orders change sign, on the way in and on the way out.
+        Both directions of a bond share its frame. The second points away from the pole, which multiplies Y_l2 by (-1)^l2 =
+        (-1)^(l1 + l3): rows of odd orders change sign, in the input and in the output.
         """
         where = components(self.ls)
+        chosen = smooth_frames if vectors.requires_grad else frames
         lift = sh.new_zeros(len(sh), sh.shape[1], sh.shape[1])
-        for l, rotation in zip(self.ls, frames(vectors[::2], self.ls), strict=True):
+        for l, rotation in zip(self.ls, chosen(vectors[::2], self.ls), strict=True):
             lift[::2, where[l], where[l]] = rotation.transpose(1, 2)
             lift[1::2, where[l], where[l]] = (-1) ** l * rotation.transpose(1, 2)
         return lift.index_select(1, moved(self._order, sh.device))
 
     @cached_property
     def _order(self) -> Int[Tensor, " lifted"]:
-        """Components in the order of the lifted rows."""
+        """Component of each lifted row."""
         where = components(self.ls)
         signed = [(l, sign * m) for m in range(self.ls[-1] + 1) for sign in ((-1, 1) if m else (0,)) for l in self.ls if l >= m]
         return torch.tensor([where[l].start + l + m for l, m in signed])
@@ -157,7 +158,7 @@ class ByFrame:
         return mixes
 
     def banks(self, weight: Float[Tensor, "hidden paths u v"]) -> list[Float[Tensor, "hidden weights"]]:
-        """The weights that each product takes, W(m) as [hidden, (l1, u, l3, v)]."""
+        """Weights of each product, W(m) as [hidden, (l1, u, l3, v)]."""
         by_m: dict[int, list[Tensor]] = {m: [] for m in self.ms}
         sizes = [mix.shape[1] for mix in self._mixes.values()]
         for (l1, mix), part in zip(self._mixes.items(), weight.split(sizes, dim=1), strict=True):
@@ -171,9 +172,9 @@ class ByFrame:
 
 @cache
 def coupling(ls: tuple[int, ...], mul: int, ls_layer: tuple[int, ...], ls_out: tuple[int, ...]) -> ByPath | ByFrame:
-    """How to compute those outputs `ls_out` that are wanted of a layer from `ls` to `ls_layer`.
+    """The cheaper coupling for the outputs `ls_out` of a layer from `ls` to `ls_layer`.
 
-    The way depends on `ls` and `mul` alone, so that all layers of a network share what is lifted.
+    The choice depends on `ls` and `mul` alone, so that all layers of a network share the lifting matrices.
     """
     all_outputs = ls, mul, paths(ls, ls, ls), ls
     less = ByPath(*all_outputs).work() <= ByFrame(*all_outputs).work()

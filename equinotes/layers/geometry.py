@@ -1,4 +1,4 @@
-"""What the fast convolutions need to know about a batch, computed once for all blocks."""
+"""Geometry of a batch for the fast convolutions, computed once for all blocks."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,32 @@ from equinotes.layers.coupling import coupling
 
 @dataclass(frozen=True)
 class Geometry:
-    """Bonds of a batch. Edges are the two directions of a bond, next to each other: edges = 2 bonds."""
+    """Bonds and edges of a batch. The two directions of bond b are edges 2b and 2b + 1."""
 
     source: Int[Tensor, " edges"]
-    """Atom where a message starts."""
+    """Atom that sends the message."""
     target: Int[Tensor, " edges"]
-    """Atom where it arrives."""
+    """Atom that receives it."""
+    vectors: Float[Tensor, "bonds 3"]
+    """Source minus target of each bond's first edge [Angstrom]; gradients of directions arrive here instead of at `lift`."""
     basis: Float[Tensor, "bonds basis"]
     """Bessel functions of the bond lengths."""
     sh: Float[Tensor, "edges components"]
     """Spherical harmonics of the edge directions."""
     lift: Float[Tensor, "edges lifted components"]
-    """The matrices of `coupling.py` for each edge."""
+    """The matrices of `coupling.py` for each edge; no gradient flows through them (see `messages.py`)."""
     example: Int[Tensor, " elements"]
     """One atom of each element of the batch."""
     is_element: Float[Tensor, "bonds 2 elements"]
-    """Whether an edge's source is of an element (1) or not (0)."""
+    """One-hot element of each edge's source."""
 
 
-@torch.no_grad()
 def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> Geometry:
-    """Everything about a batch that does not depend on weights. Gradients do not flow to positions."""
+    """Everything about a batch that does not depend on weights.
+
+    Where `batch.pos` requires gradients, energies of the fast network have exact derivatives with respect to positions:
+    `-torch.autograd.grad(net(batch).sum(), batch.pos)[0]` are forces [target's unit per Angstrom]. Otherwise no graph is kept.
+    """
     bonds = batch.edge_index.shape[1] // 2
     source, target = batch.edge_index.view(2, 2, bonds).transpose(1, 2).flatten(1)
     vectors = edge_vectors(batch.pos, torch.stack([source, target]))
@@ -44,12 +49,15 @@ def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff
     else:
         example = batch.example
     is_element = batch.z[source].view(bonds, 2, 1) == batch.z[example]
+    with torch.no_grad():
+        lift = coupling(ls, mul, ls, ls).lift(vectors.detach(), sh)
     return Geometry(
         source=source,
         target=target,
+        vectors=vectors[::2],
         basis=bessel(vectors[::2].norm(dim=1), num_basis, cutoff),
         sh=sh,
-        lift=coupling(ls, mul, ls, ls).lift(vectors, sh),
+        lift=lift,
         example=example,
         is_element=is_element.to(sh.dtype),
     )

@@ -1,4 +1,4 @@
-"""Which orders couple, how strongly, and by which coefficients: the bookkeeping of e3nn's fully connected tensor product."""
+"""Paths, norms and coefficients of e3nn's fully connected tensor product."""
 
 from functools import cache
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Path(NamedTuple):
-    """One way through a tensor product: input order, order of the harmonics, output order."""
+    """A path of a tensor product: input order, order of the harmonics, output order."""
 
     l1: int
     l2: int
@@ -20,7 +20,7 @@ class Path(NamedTuple):
 def paths(ls_in: tuple[int, ...], ls_sh: tuple[int, ...], ls_out: tuple[int, ...]) -> list[Path]:
     """All paths between irreps of natural parity, in e3nn's order.
 
-    A path needs |l1 - l2| <= l3 <= l1 + l2, and an even sum, for with parity (-1)^l no other path keeps parity.
+    Requires |l1 - l2| <= l3 <= l1 + l2 and, since irreps have parity (-1)^l, an even l1 + l2 + l3.
 
     >>> paths((0, 1), (0, 1), (0, 1))
     [Path(l1=0, l2=0, l3=0), Path(l1=0, l2=1, l3=1), Path(l1=1, l2=0, l3=1), Path(l1=1, l2=1, l3=0)]

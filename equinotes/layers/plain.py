@@ -1,6 +1,6 @@
-"""The convolution in plain e3nn, as everybody writes it: the readable version, and the oracle for the fast one.
+"""The convolution in plain e3nn: the readable version, against which the fast one is tested.
 
-Features are packed as e3nn packs them: one block per irrep, channel by channel.
+Features are packed in e3nn's layout: one block per irrep, channel by channel.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from equinotes.layers.constants import leave_out_of_state_dict
 
 @dataclass(frozen=True)
 class Edges:
-    """What the blocks need to know about a batch's edges."""
+    """Edges of a batch, as all blocks use them."""
 
     index: Int[Tensor, "2 edges"]
     """Row 0: source, row 1: target."""
@@ -34,8 +34,8 @@ class Convolution(nn.Module):
     .. math:: x'_i = \frac1d \sum_{e = j \to i} x_j \otimes_{w_e} Y(\hat r_e), \qquad w_e = W\,\mathrm{silu}(W_0\, b(|r_e|))
 
     The fully connected tensor product couples every pair of input and harmonics irreps to every output irrep that symmetry
-    allows, with one weight for each pair of channels; the weights of an edge come from a small network of its length.
-    Inputs are any irreps, e.g. "64x0e"; there is one weight vector per directed edge.
+    allows, with one weight per pair of channels; a radial network computes the weights of each directed edge from its length.
+    Inputs are any irreps, e.g. "64x0e".
     """
 
     def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
@@ -55,7 +55,7 @@ class Convolution(nn.Module):
 
 
 class Reference:
-    """How a network uses this convolution (the counterpart of `convolution.Fast`)."""
+    """What a network needs of this convolution (counterpart of `convolution.Fast`)."""
 
     first = inner = Convolution
 
@@ -64,7 +64,7 @@ class Reference:
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms mul"]:
-        """Scalars as features of this layout: they are that already."""
+        """Scalars in this feature layout: unchanged."""
         return embedded
 
     def edges(self, batch: Batch) -> Edges:
@@ -83,5 +83,5 @@ class Reference:
 
     @staticmethod
     def join(parts: dict[str, Float[Tensor, "atoms mul m"]]) -> Float[Tensor, "atoms dim"]:
-        """Undo `split`."""
+        """Inverse of `split`."""
         return torch.cat([part.flatten(1) for part in parts.values()], dim=1)

@@ -15,6 +15,7 @@ from equinotes.data.batches import Batch
 from equinotes.layers.convolution import Convolution, FirstConvolution
 from equinotes.layers.coupling import coupling
 from equinotes.layers.geometry import Geometry, geometry
+from equinotes.layers.messages import differentiable_lift
 from equinotes.networks.base import Network
 from equinotes.networks.paper import PaperNetwork
 
@@ -95,7 +96,7 @@ def convolve(
     hidden = _hidden(layer, first, edges)
     banks = torch.vmap(way.banks)(second.unflatten(1, layer.weight_shape[:1]).view(len(second), *layer.weight_shape))
     products = way.products
-    lift = edges.lift[:, : products[-1].lifted.stop]
+    lift = differentiable_lift(edges.vectors, edges, way)
     lifted = torch.bmm(lift, x.index_select(0, edges.source))
     bonds = len(lifted) // 2
     results = []

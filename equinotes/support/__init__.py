@@ -1,1 +1,1 @@
-"""What every room uses: atomic files, progress bars, cores, typed values."""
+"""Shared utilities: atomic files, progress bars, cores, typed values."""

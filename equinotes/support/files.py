@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: each is written beside its place, then renamed."""
+"""Atomic file writes: each file is written under a temporary name, then renamed."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from typing import Any
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it; when that fails nothing has changed.
+    """Let `write` fill a temporary file in the same folder, then rename it to `path`; on failure `path` is unchanged.
 
-    Raises OSError in one line (a full disk, a folder without write permission).
+    Raises OSError with a one-line message (disk full, folder not writable).
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         write(beside)
-        with beside.open("r+b") as file:  # Windows syncs only what is open for writing
+        with beside.open("r+b") as file:  # Windows can sync only files open for writing
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
@@ -32,7 +32,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; a file that is cut off or not JSON gives a ValueError that names it."""
+    """Read JSON; raises ValueError naming the file if it is truncated or not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""One kind of progress bar for the whole package."""
+"""The package's progress bar."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TextIO, TypeVar
 
-from tqdm.std import tqdm  # the text bar everywhere: a widget would leave its state in the executed notebooks
+from tqdm.std import tqdm  # text bars: widgets would leave state in executed notebooks
 
 T = TypeVar("T")
 
@@ -22,9 +22,9 @@ def bar(
 ) -> "tqdm[T]":
     """A text progress bar on stderr; silent with `progress=False`.
 
-    EQUINOTES_PROGRESS=0 in the environment silences all bars, and the path of a terminal draws them there instead: an executed
-    notebook keeps what goes to stderr, and bars are not for keeping. Where stderr is no terminal (a log), bars are drawn rarely.
-    EQUINOTES_BAR_LINE=1 draws them one line lower, for a second process on the same terminal.
+    EQUINOTES_PROGRESS=0 in the environment disables all bars; the path of a terminal there redirects them to it, since executed
+    notebooks store stderr. If stderr is not a terminal (a log), bars are updated every 10 s. EQUINOTES_BAR_LINE=1 draws them one
+    line lower, for a second process on the same terminal.
 
     >>> sum(bar([1, 2, 3], progress=False))
     6
@@ -47,13 +47,13 @@ def bar(
 
 
 def line() -> int | None:
-    """Lines below the cursor at which this process draws its bars; None for tqdm's own choice."""
+    """Line below the cursor for this process's bars; None for tqdm's default."""
     return int(os.environ.get("EQUINOTES_BAR_LINE", "0")) or None
 
 
 @cache
 def _opened(path: str) -> TextIO | None:
     try:
-        return open(path, "w")  # stays open as long as the process
+        return open(path, "w")  # open for the lifetime of the process
     except OSError:
         return None

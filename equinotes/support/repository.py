@@ -1,12 +1,12 @@
-"""Where the repository lies that holds the book."""
+"""Location of the repository that contains the book."""
 
 from pathlib import Path
 
 
 def find_root(start: Path | str | None = None) -> Path:
-    """The repository that holds the book: `start`, or the first above the working directory or the package.
+    """The repository that contains the book: `start`, or the first found above the working directory or the package.
 
-    Raises FileNotFoundError when there is none.
+    Raises FileNotFoundError if there is none.
     """
     if start is not None:
         candidates = [Path(start)]

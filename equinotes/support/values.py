@@ -1,4 +1,4 @@
-"""Values that a reader types: text to values, and values against the type that was announced for them."""
+"""User input: parsing text into typed values, and checking values against declared types."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 def type_of(annotation: ast.expr | None, default: Any) -> Any:
-    """The type that an annotation names; without one, the type of the default. None where it is not one of ours.
+    """The type named by an annotation, or else the type of the default. None if it is not supported.
 
     >>> type_of(ast.parse("tuple[int, ...] | None", mode="eval").body, None)
     tuple[int, ...] | None
@@ -57,9 +57,9 @@ def describe(hint: Any) -> str:
 
 
 def parse(name: str, text: str, hint: Any) -> Any:
-    """The value that a text stands for, in the announced type; ValueError says what would be right.
+    """The value written in a text, in the declared type; raises ValueError stating what is expected.
 
-    Lists may be written with or without brackets, and a rising range as `0-4`.
+    Brackets of lists are optional, and `0-4` is an ascending range.
 
     >>> parse("ls", "0,2-4", tuple[int, ...]), parse("gate", "yes", bool), parse("knn", "none", int | None)
     ((0, 2, 3, 4), True, None)
@@ -73,9 +73,9 @@ def parse(name: str, text: str, hint: Any) -> Any:
 
 
 def check(name: str, value: Any, hint: Any) -> Any:
-    """The value in the announced type; a whole number may stand for a float and a list for a tuple.
+    """The value in the declared type; integers are accepted as floats, and lists as tuples.
 
-    Raises TypeError in one line otherwise.
+    Raises TypeError with a one-line message otherwise.
     """
     found = _fit(value, hint)
     if found is _MISFIT:
@@ -84,7 +84,7 @@ def check(name: str, value: Any, hint: Any) -> Any:
 
 
 def check_names(kind: str, names: list[str], known: list[str]) -> None:
-    """ValueError for the first name that is not known, with the nearest known ones."""
+    """Raise ValueError for the first unknown name, with the nearest known ones."""
     for name in names:
         if name not in known:
             raise ValueError(unknown(kind, name, known))

@@ -350,5 +350,5 @@ def _part_of(edges: Geometry, k: int, parts: int, atoms: int) -> Geometry:
         edges,
         source=_part(edges.source, k, parts) - k * atoms,
         target=_part(edges.target, k, parts) - k * atoms,
-        **{name: _part(getattr(edges, name), k, parts) for name in ("basis", "sh", "lift", "is_element")},
+        **{name: _part(getattr(edges, name), k, parts) for name in ("vectors", "basis", "sh", "lift", "is_element")},
     )

@@ -67,16 +67,6 @@ def test_single_precision_is_that_of_e3nn(qm9, ls, mul):
     assert_twins_agree(fast, e3nn, qm9.batch(ROWS[-2:]), 1e-5)
 
 
-@pytest.fixture(params=[coupling.ByPath, coupling.ByFrame])
-def only_way(request, monkeypatch):
-    """Networks can compute their convolutions in one way only."""
-    for other in {coupling.ByPath, coupling.ByFrame} - {request.param}:
-        monkeypatch.setattr(other, "work", lambda self: float("inf"))
-    coupling.coupling.cache_clear()
-    yield request.param
-    coupling.coupling.cache_clear()
-
-
 @pytest.mark.parametrize("variant", [{"gate": True}, {"last_block": "scalars"}], ids=str)
 @pytest.mark.parametrize("ls", [(0, 1, 2), (0, 2, 3, 7)], ids=str)
 def test_both_ways_of_coupling_are_exact(qm9, float64, only_way, ls, variant):
@@ -113,13 +103,15 @@ class Copies(TorchDispatchMode):
         return out
 
 
+@pytest.mark.parametrize("positions", [False, True])
 @pytest.mark.parametrize("gate", [False, True])
-def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, only_way, gate):
+def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, only_way, gate, positions):
     """What a CUDA graph asks of a step; here on torch's device without memory."""
     net, _ = twins(ls=(0, 1, 2), gate=gate)
     batch = molecules(qm9, net.config, torch.float32)
     geometry = {name: tensor.to("meta") for name, tensor in vars(net.edges(batch)).items()}
     edges = replace(net.edges(batch), **geometry)
+    edges.vectors.requires_grad_(positions)
     net.edges = lambda batch: edges
     net, batch, target = net.to("meta"), batch.to("meta"), torch.zeros(batch.num_molecules, device="meta")
     seen = []
@@ -132,7 +124,7 @@ def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, o
 
 def test_the_size_of_tiles_changes_nothing(qm9, float64, monkeypatch):
     fast, e3nn = twins(ls=(0, 1, 2, 3))
-    monkeypatch.setattr("equinotes.layers.convolution.TILE_BYTES", 100_000)
+    monkeypatch.setattr("equinotes.layers.messages.TILE_BYTES", 100_000)
     assert_twins_agree(fast, e3nn, molecules(qm9, fast.config, float64), 1e-10)
 
 
@@ -158,11 +150,15 @@ def test_steps_of_adamw_lead_to_the_same_weights(qm9, float64, gate):
 
 
 @pytest.mark.parametrize("power", [1, 2])
-def test_second_derivatives_are_refused_rather_than_wrong(qm9, power):
-    net = build_network(RunConfig(mul=4, ls=(0, 1)))
-    loss = net.normalised(molecules(qm9, net.config, torch.float32)).pow(power).sum()
-    with pytest.raises(NotImplementedError, match="no second derivatives"):
-        torch.autograd.grad(loss, list(net.parameters()), create_graph=True, allow_unused=True)
+def test_second_derivatives_are_those_of_e3nn(qm9, float64, only_way, power):
+    found = []
+    for net in twins(ls=(0, 1, 3), gate=True):
+        parameters = list(net.parameters())
+        loss = net.normalised(molecules(qm9, net.config, float64)).pow(power).sum()
+        first = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True)
+        squares = sum(gradient.square().sum() for gradient in first if gradient is not None)
+        found.append(torch.autograd.grad(squares, parameters, allow_unused=True, materialize_grads=True))
+    assert max(relative(ours, theirs) for ours, theirs in zip(*found, strict=True)) < 1e-10
 
 
 @pytest.mark.parametrize("gate", [False, True])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from equinotes import RunConfig, build_network
-from equinotes.layers import convolution
+from equinotes.layers import messages
 from equinotes.support.cores import num_cores, shares, side_by_side
 
 
@@ -18,7 +18,7 @@ def three_threads():
 
 @pytest.fixture
 def many_tiles(monkeypatch):
-    monkeypatch.setattr(convolution, "TILE_BYTES", 2**14)
+    monkeypatch.setattr(messages, "TILE_BYTES", 2**14)
 
 
 @pytest.fixture(params=[(0, 1, 2), (0, 1, 2, 3, 4)], ids=str)
@@ -70,7 +70,7 @@ def test_every_core_gets_a_share_and_errors_come_through():
 
 
 def test_training_goes_on_after_inference_mode(net_and_batch, monkeypatch):
-    monkeypatch.setattr(convolution, "buffer", type(convolution.buffer)())  # none was made before
+    monkeypatch.setattr(messages, "buffer", type(messages.buffer)())  # none was made before
     net, batch = net_and_batch
     with torch.inference_mode():
         expected = net.normalised(batch)

@@ -20,8 +20,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from equinotes.book.parameters import PARAMETERS, Parameter, find_notebook, parameters_of, read_notebook, write_notebook
 from equinotes.runs import provenance
+from equinotes.support.errors import TaskFailed, check_names
 from equinotes.support.progress import line
-from equinotes.support.values import check, check_names
+from equinotes.support.values import check
 
 INJECTED, PROVENANCE = "injected-parameters", "provenance"
 HIDDEN = "remove-cell"
@@ -31,7 +32,7 @@ HIDDEN = "remove-cell"
 logging.getLogger("papermill").addHandler(logging.NullHandler())  # what it logs comes as an exception as well
 
 
-class NotebookFailed(RuntimeError):
+class NotebookFailed(TaskFailed):
     """A cell stopped with an error; the message holds the cell, the end of the traceback and where the rest was kept."""
 
 
@@ -47,8 +48,8 @@ def run_notebook(
     The copy goes to `out` (default `executed/<name>.ipynb`), whole or not at all, with a cell after its title that says where its
     numbers come from. Relative paths in the notebook start at the current folder.
 
-    Raises FileNotFoundError and ValueError for an unknown notebook or parameter (with the nearest names) or a damaged file,
-    TypeError for a value of another type, NotebookFailed where a cell fails: what ran is then kept as `<name>.failed.ipynb`.
+    Raises FileNotFoundError for an unknown notebook, UserError for an unknown parameter, a value of another type or out of range
+    and a damaged file, NotebookFailed where a cell fails: what ran is then kept as `<name>.failed.ipynb`.
     """
     path = find_notebook(name_or_path)
     known = parameters_of(path)

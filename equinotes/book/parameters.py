@@ -1,37 +1,44 @@
-"""Find and read notebooks, and the parameters that they announce."""
+"""Find and read notebooks and their parameters."""
 
 import ast
-import inspect
-import io
 import re
-import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeGuard
 
 import nbformat
+import papermill.models
+from papermill.translators import PythonTranslator
 
-from equinotes.config import unknown
+from equinotes.support.errors import UserError, check_names, unknown
 from equinotes.support.files import write_atomically
-from equinotes.support.values import check_names, parse, type_of
+from equinotes.support.values import bounded, parse, type_of
 
 PARAMETERS = "parameters"
 """Tag of the cell whose assignments are a notebook's parameters."""
+FORM = "name: type = value  # help, with int, float, bool, str or list[...] as type"
+RANGE = re.compile(
+    r"\((?:each )?(?:(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+)|at least (?P<least>-?[\d.]+)|one of (?P<choices>[^()]+))\)$"
+)
+"""How the help of a parameter ends when values have a range: `(0 to 11)`, `(at least 1)` or `(one of quick, paper)`. Both ends
+belong to a range. For a list it holds for each item, and may be written `(each 0 to 11)`."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell, such as `lmax: int = 4  # highest order drawn`."""
+    """One line of a parameters cell, such as `lmax: int = 4  # highest order drawn (0 to 11)`."""
 
     name: str
+    annotation: str | None
+    """Its type as it is written; None where none is."""
     hint: Any
-    """Its type; None where any value goes."""
+    """Its type, with the range that the help ends in; None: any value."""
     default: Any
     help: str
 
     def __str__(self) -> str:
-        kind = "" if self.hint is None else f": {inspect.formatannotation(self.hint)}"
+        kind = "" if self.annotation is None else f": {self.annotation}"
         return f"{self.name}{kind} = {self.default!r}"
 
 
@@ -71,7 +78,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         nbformat.validate(notebook)
     except (nbformat.ValidationError, nbformat.reader.NotJSONError, ValueError, AttributeError, KeyError, TypeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path} is damaged or no notebook: {reason[:120]}") from error
+        raise UserError(f"{path} is damaged or no notebook: {reason[:120]}") from error
     return notebook
 
 
@@ -89,47 +96,57 @@ def title_of(path: Path) -> str:
 
 
 def parameters_of(path: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook, in the order of its cell tagged `parameters`; ValueError where that cell is no Python."""
+    """The parameters of a notebook, in the order of its cell tagged `parameters`, as papermill reads that cell.
+
+    Raises UserError where the cell is not valid Python, or assigns a name in a way that papermill does not read.
+    """
     cell = next((cell for cell in read_notebook(path).cells if PARAMETERS in cell.metadata.get("tags", [])), None)
     if cell is None:
         return {}
     try:
         statements = ast.parse(cell.source).body
-        comments = _comments(cell.source)
-    except (SyntaxError, tokenize.TokenError) as error:
-        raise ValueError(f"the parameters cell of {path} is no valid Python: {error}") from error
-    found = [_parameter(statement, comments) for statement in statements]
-    return {parameter.name: parameter for parameter in found if parameter is not None}
+    except SyntaxError as error:
+        raise UserError(f"the parameters cell of {path} is not valid Python: {error}") from error
+    parameters = {each.name: _parameter(each) for each in PythonTranslator.inspect(cell)}
+    assigned = [node.id for node in statements for node in ast.walk(node) if _is_assigned(node)]
+    if unread := [name for name in assigned if name not in parameters]:
+        raise UserError(f"the parameters cell of {path} must assign {unread[0]} in the form {FORM}")
+    return parameters
 
 
-def _comments(source: str) -> dict[int, str]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ").strip() for token in tokens if token.type == tokenize.COMMENT}
+def _is_assigned(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
-def _parameter(statement: ast.stmt, comments: Mapping[int, str]) -> Parameter | None:
-    target: ast.expr
-    annotation: ast.expr | None = None
-    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        target, annotation, value = statement.target, statement.annotation, statement.value
-    elif isinstance(statement, ast.Assign):
-        target, value = statement.targets[0], statement.value
-    else:
-        return None
-    if not isinstance(target, ast.Name):
-        return None
+def _parameter(read: papermill.models.Parameter) -> Parameter:
+    annotation = None if read.inferred_type_name == "None" else read.inferred_type_name
     try:
-        default = ast.literal_eval(value)
+        default = ast.literal_eval(read.default)
         hint = type_of(annotation, default)
-    except ValueError:
-        default, hint = ast.unparse(value), type_of(annotation, None)
-    return Parameter(target.id, hint, default, comments.get(statement.end_lineno or statement.lineno, ""))
+    except (ValueError, SyntaxError):  # not a literal
+        default, hint = read.default, type_of(annotation, None)
+    return Parameter(read.name, annotation, _in_range(hint, read.help), default, read.help)
+
+
+def _in_range(hint: Any, help: str) -> Any:
+    """The type, with the range that ends the help of a parameter.
+
+    >>> _in_range(int, "highest order (0 to 11)"))
+    'a whole number from 0 to 11'
+    """
+    stated = RANGE.search(help)
+    if hint is None or stated is None:
+        return hint
+    if stated["choices"]:
+        return Literal[tuple(re.split(r", | or ", stated["choices"]))]
+    low, high = (None if text is None else ast.literal_eval(text) for text in (stated["least"] or stated["low"], stated["high"]))
+    return bounded(hint, low, high)
 
 
 def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
-    """`["lmax=3", "ls=0,1,2"]` as values of the types that the notebook announces.
+    """`["lmax=3", "ls=0,1,2"]` as values of the notebook's types.
 
-    Raises ValueError for a text without `=`, for an unknown name (with the nearest ones) and for a value of another type.
+    Raises UserError for a text without `=`, an unknown name (with the nearest ones), and a value of another type or out of range.
     """
     known = parameters_of(path)
     values = {}
@@ -137,7 +154,7 @@ def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
         name, equals, text = assignment.partition("=")
         name = name.strip()
         if not equals:
-            raise ValueError(f"a parameter is written name=value, got {assignment!r}")
+            raise UserError(f"a parameter is written name=value, got {assignment!r}")
         check_names(f"parameter of {path.stem}", [name], list(known))
         values[name] = parse(name, text, known[name].hint)
     return values

@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import Literal
 
+from equinotes.support.errors import TaskFailed, UserError
 from equinotes.support.files import write_atomically
 from equinotes.support.repository import find_root
 
@@ -55,7 +56,7 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: i
         A notebook failed (the others were executed and are kept), or the site has warnings, which count as errors.
     """
     if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+        raise UserError(f"jobs must be at least 1, got {jobs}")
     root = find_root(root)
     notebooks = sorted((root / "notebooks").glob("*.ipynb"))
     _forget_removed(root, notebooks)
@@ -77,7 +78,7 @@ def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool,
             failures.append(f"{notebook.name}: {error}")
         _say(progress, f"{notebook.stem} {'done' if error is None else 'failed'} after {seconds:.0f} s")
     if failures:
-        raise RuntimeError(f"{len(failures)} of {len(notebooks)} notebooks failed, the others are kept:\n" + "\n".join(failures))
+        raise TaskFailed(f"{len(failures)} of {len(notebooks)} notebooks failed, the others are kept:\n" + "\n".join(failures))
 
 
 def _executed(root: Path, notebooks: list[Path], progress: bool, jobs: int) -> Iterator[tuple[Path, float, str | None]]:
@@ -171,7 +172,7 @@ def _run_jupyter_book(root: Path, output: Path) -> None:
     if done.returncode:
         lines = text.partition("Traceback")[0].splitlines()
         said = [line.replace(f"{root}/", "") for line in lines if re.search(r"(WARNING|ERROR|CRITICAL): ", line)] or lines[-3:]
-        raise RuntimeError("the site was not built (everything is in _build/book.log):\n" + "\n".join(dict.fromkeys(said)))
+        raise TaskFailed("the site was not built (everything is in _build/book.log):\n" + "\n".join(dict.fromkeys(said)))
 
 
 def _is_fresh(root: Path, notebook: Path, inputs: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from equinotes.support.errors import UserError
+
 
 @dataclass(kw_only=True)
 class Audit:
@@ -54,15 +56,15 @@ class Audit:
 
     def _check(self) -> None:
         if self.experiments and self.action != "run":
-            raise ValueError(f"only run takes experiments, got {self.action} {' '.join(self.experiments)}")
+            raise UserError(f"only run takes experiments, got {self.action} {' '.join(self.experiments)}")
         if self.device != "auto" and self.action != "run":
-            raise ValueError(f"only run takes --device, got {self.action} --device {self.device}")
+            raise UserError(f"only run takes --device, got {self.action} --device {self.device}")
         if self.scheduler is not None and self.action != "run":
-            raise ValueError(f"only run takes --scheduler, got {self.action} --scheduler {self.scheduler}")
+            raise UserError(f"only run takes --scheduler, got {self.action} --scheduler {self.scheduler}")
         if self.workers is not None and self.action not in ("run", "diagnose"):
-            raise ValueError(f"only run and diagnose take --workers, got {self.action} --workers {self.workers}")
+            raise UserError(f"only run and diagnose take --workers, got {self.action} --workers {self.workers}")
         if self.workers is not None and self.workers < 1:
-            raise ValueError(f"--workers must be at least 1, got {self.workers}")
+            raise UserError(f"--workers must be at least 1, got {self.workers}")
 
     def _train(self, configs: list) -> int:
         from equinotes.audit.store import store

@@ -11,6 +11,7 @@ import tyro
 from equinotes.cli.audit import Audit
 from equinotes.cli.flags import Orders, config_flags, config_of, configs_of, preset_of
 from equinotes.config import TARGETS, RunConfig
+from equinotes.support.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,7 +217,7 @@ class Results:
             raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; {hint}")
         if self.compare:
             if len(self.compare) != 2:
-                raise ValueError(f"--compare takes two sets of orders, got {len(self.compare)}")
+                raise UserError(f"--compare takes two sets of orders, got {len(self.compare)}")
             _print_frame(results.compare(runs, *self.compare))
         elif self.export is not None:
             results.export(runs, self.export)

@@ -2,15 +2,14 @@
 
 import contextlib
 import io
-import linecache
 import os
 import re
 import sys
-import traceback
 from collections.abc import Sequence
 from inspect import getdoc
-from pathlib import Path
 from typing import Any
+
+from equinotes.support.errors import UserError, unknown
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 
@@ -39,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"equinotes {version('equinotes')}")
             return 0
         if words[0] not in COMMANDS:
-            from equinotes.config import unknown
-
-            raise ValueError(unknown("command", words[0], list(COMMANDS)))
+            raise UserError(unknown("command", words[0], COMMANDS))
         code = _run(words[0], words[1:])
         sys.stdout.flush()  # here, where a closed pipe is expected
         return code
@@ -51,26 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left, at the interpreter's last flush
         return 0
-    except Exception as error:
-        if not _is_message(error):
-            raise
+    except (UserError, OSError) as error:  # any other error is a fault of the program, and shows its traceback
         print(f"equinotes: {_text(error)}", file=sys.stderr)
         return USAGE_ERROR
 
 
-def _is_message(error: Exception) -> bool:
-    """Whether an error speaks to the user: this package raised it in so many words, or the system refused a file.
-
-    Everything else is a fault in the program, and shows where it is.
-    """
-    if isinstance(error, OSError):
-        return True
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    ours = Path(frame.filename).is_relative_to(Path(__file__).parents[1])
-    return ours and linecache.getline(frame.filename, frame.lineno or 0).lstrip().startswith("raise ")
-
-
-def _text(error: Exception) -> str:
+def _text(error: UserError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:  # without the number
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
@@ -102,7 +85,7 @@ def _run(name: str, words: list[str]) -> int:
 
 
 def _parse(name: str, command: type, words: list[str], default: Any) -> Any:
-    """The command with its flags from the words; what tyro says against them comes as a ValueError in one line."""
+    """The command with its flags from the words; what tyro says against them becomes a UserError in one line."""
     import tyro
 
     said = io.StringIO()
@@ -114,7 +97,7 @@ def _parse(name: str, command: type, words: list[str], default: Any) -> Any:
     except SystemExit as end:
         if not end.code:
             raise
-    raise ValueError(f"{_one_line(said.getvalue())}; see equinotes {name} --help")
+    raise UserError(f"{_one_line(said.getvalue())}; see equinotes {name} --help")
 
 
 def _one_line(box: str) -> str:

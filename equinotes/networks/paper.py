@@ -15,6 +15,7 @@ from equinotes.layers.convolution import Fast
 from equinotes.layers.gate import Gate
 from equinotes.layers.paths import paths
 from equinotes.layers.plain import Reference
+from equinotes.support.errors import UserError
 
 NUM_ELEMENTS = 100
 IMPLEMENTATIONS: dict[str, type[Fast] | type[Reference]] = {"fast": Fast, "e3nn": Reference}
@@ -128,7 +129,7 @@ class Network(nn.Module):
     def set_reference(self, mean: float, scale: float, elements: Float[Tensor, " elements"] | None = None) -> None:
         """What is added to and multiplied with the network's output; `elements` [100] holds one energy per atomic number."""
         if not scale > 0:
-            raise ValueError(f"scale must be positive, got {scale}")
+            raise UserError(f"scale must be positive, got {scale}")
         self.ref_mean.fill_(mean)
         self.ref_scale.fill_(scale)
         self.ref_elements.zero_() if elements is None else self.ref_elements.copy_(elements)
@@ -215,7 +216,7 @@ def build_network(config: RunConfig, implementation: str = "fast", *, all_output
     1648034
     """
     if implementation not in IMPLEMENTATIONS:
-        raise ValueError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {implementation!r}")
+        raise UserError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {implementation!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return Network(config, implementation, all_outputs=all_outputs)

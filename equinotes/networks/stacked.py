@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equinotes.support.errors import UserError
 from equinotes.data.batches import Batch
 from equinotes.layers.convolution import Convolution, FirstConvolution
 from equinotes.layers.coupling import coupling
@@ -29,9 +30,9 @@ class Stacked:
     def __init__(self, nets: Sequence[Network]) -> None:
         config = nets[0].config
         if any(net.config.but(seed=config.seed) != config for net in nets):
-            raise ValueError("networks side by side may differ only in their seeds")
+            raise UserError("networks side by side may differ only in their seeds")
         if why := not_stackable(nets[0]):
-            raise ValueError(f"networks side by side {why}")
+            raise UserError(f"networks side by side {why}")
         self.nets, self.config = nets, config
         named = [dict(net.named_parameters()) for net in nets]
         self.weights = {name: torch.stack([some[name].detach() for some in named]) for name in named[0]}

@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from equinotes.support.errors import TaskFailed, UserError
+
 SECONDS_TO_CONNECT = 5
 GIB_PER_WORKER = 1.5
 IDLE_DEATHS = 3
@@ -46,13 +48,13 @@ def _knock(address: str) -> None:
         await comm.close()
 
     if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", address):
-        raise ValueError(f"the address of a Dask scheduler is written like tcp://node1:8786, got {address!r}")
+        raise UserError(f"the address of a Dask scheduler is written like tcp://node1:8786, got {address!r}")
     try:
         with ThreadPoolExecutor(1) as pool:  # a thread of its own: in Jupyter this one has a loop already
             pool.submit(asyncio.run, shake_hands()).result()
     except (OSError, ValueError, TypeError) as error:
         hint = "start one with `dask scheduler`, or leave the address out to use local processes"
-        raise ValueError(f"no Dask scheduler answers at {address!r}; {hint}") from error
+        raise UserError(f"no Dask scheduler answers at {address!r}; {hint}") from error
 
 
 @contextmanager
@@ -89,7 +91,7 @@ class LocalWorkers:
             self.deaths += 1
             with log:
                 if self.deaths > failed + IDLE_DEATHS:
-                    raise RuntimeError(f"worker processes die as soon as they start: {_last_line(log)}")
+                    raise TaskFailed(f"worker processes die as soon as they start: {_last_line(log)}")
         while len(self.processes) < min(wanted, self.count):
             self.processes.append(self._start())
 

@@ -14,6 +14,7 @@ from tqdm.std import tqdm
 
 from equinotes.config import RunConfig
 from equinotes.runs.store import Run
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 from equinotes.sweeps.cluster import connect, local_workers
 
@@ -29,7 +30,7 @@ def retrain_without(config: RunConfig, l: int) -> RunConfig:
     (0, 2)
     """
     if l not in config.ls or l == 0:
-        raise ValueError(f"l must be one of the orders above 0 in ls={config.ls}, got {l}")
+        raise UserError(f"l must be one of the orders above 0 in ls={config.ls}, got {l}")
     return config.but(ls=[order for order in config.ls if order != l])
 
 
@@ -54,7 +55,7 @@ def sweep(
     Raises ValueError for a scheduler that does not answer within 10 s and for an unknown device.
     """
     if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+        raise UserError(f"workers must be at least 1, got {workers}")
     todo = {config.run_id: config for config in configs}
     folder = Path(runs_dir).resolve()
     outcome = {run_id: ("done", "") for run_id in todo if Run(folder / run_id).complete}

@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equinotes.support.errors import UserError
 from equinotes.config import RunConfig, check_target
 from equinotes.data.batches import Split, draw_split
 from equinotes.data.qm9 import QM9
@@ -47,7 +48,7 @@ def fit_reference(qm9: QM9, rows: np.ndarray, config: RunConfig) -> tuple[float,
         values = values - counts @ elements
     scale = float(values.std())
     if not scale > 0:
-        raise ValueError(f"{config.target} does not vary over the {len(rows)} training molecules; raise num_train")
+        raise UserError(f"{config.target} does not vary over the {len(rows)} training molecules; raise num_train")
     return float(values.mean()), scale, None if elements is None else torch.from_numpy(elements)
 
 

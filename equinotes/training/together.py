@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equinotes.support.errors import NotFinite
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch, Split
 from equinotes.data.qm9 import QM9, load_qm9
@@ -193,7 +194,7 @@ class Group:
         for k, (run, state) in enumerate(zip(self.runs, self.states, strict=True)):
             position = state.position
             if not torch.isfinite(sums[:, k]).all():
-                raise FloatingPointError(loop.not_finite(run, state.net.config, "the loss is not finite", position))
+                raise NotFinite(loop.not_finite(run, state.net.config, "the loss is not finite", position))
             position.loss_sum, position.error_sum = float(sums[0, k]), float(sums[1, k]) * state.net.scale
             position.epoch_seconds = seconds
             position.seconds += seconds

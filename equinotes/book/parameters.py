@@ -131,7 +131,8 @@ def _parameter(read: papermill.models.Parameter) -> Parameter:
 def _in_range(hint: Any, help: str) -> Any:
     """The type, with the range that ends the help of a parameter.
 
-    >>> _in_range(int, "highest order (0 to 11)"))
+    >>> from equinotes.support.values import describe
+    >>> describe(_in_range(int, "highest order (0 to 11)"))
     'a whole number from 0 to 11'
     """
     stated = RANGE.search(help)

@@ -49,7 +49,7 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: i
     Raises
     ------
     ValueError
-        `jobs` is less than 1.
+        `jobs` is less than 1, or _toc.yml has no place for a notebook.
     FileNotFoundError
         No book lies at `root`, or a notebook was never executed and `execute="none"`.
     RuntimeError
@@ -59,6 +59,7 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: i
         raise UserError(f"jobs must be at least 1, got {jobs}")
     root = find_root(root)
     notebooks = sorted((root / "notebooks").glob("*.ipynb"))
+    _check_contents(root, notebooks)
     _forget_removed(root, notebooks)
     if execute != "none":
         inputs = _digest(root, [*_package(root, NOT_IN_NOTEBOOKS), *_files(root / "results"), root / "requirements.lock"])
@@ -67,6 +68,25 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: i
     elif missing := [notebook.name for notebook in notebooks if not (root / EXECUTED / notebook.name).exists()]:
         raise FileNotFoundError(f"not executed yet: {', '.join(missing)}; build without execute='none' first")
     return _build_site(root, progress)
+
+
+def _check_contents(root: Path, notebooks: list[Path]) -> None:
+    """UserError unless the table of contents names every notebook, or a pattern in it matches."""
+    from sphinx.util.matching import patmatch
+    from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
+
+    try:
+        contents = parse_toc_yaml(root / "_toc.yml")
+    except MalformedError as error:
+        raise UserError(f"_toc.yml is not a table of contents: {error}") from error
+    pages = {notebook.name: (EXECUTED / notebook.stem).as_posix() for notebook in notebooks}
+    missing = [
+        name
+        for name, page in pages.items()
+        if page not in contents and not any(patmatch(page, glob) for glob in contents.globs())
+    ]
+    if missing:
+        raise UserError(f"{', '.join(missing)} would be missing from the book: no entry of _toc.yml matches")
 
 
 def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool, jobs: int) -> None:

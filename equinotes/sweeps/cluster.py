@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -81,29 +81,38 @@ class LocalWorkers:
     count: int
     threads: int
     scratch: str
-    processes: list[tuple[subprocess.Popen, IO[bytes]]] = field(default_factory=list)
+    gpus: Sequence[str] = ()
+    """GPUs to share, by their names in CUDA_VISIBLE_DEVICES: each worker sees one of them. Without any, workers see all."""
+    processes: dict[int, tuple[subprocess.Popen, IO[bytes]]] = field(default_factory=dict)
+    """Process and log of each worker, by its number from 0 to count - 1."""
     deaths: int = 0
 
     def keep_up(self, wanted: int, failed: int) -> None:
-        """Start processes until as many are there as are wanted; RuntimeError where they die without any run's doing."""
-        for process, log in [pair for pair in self.processes if pair[0].poll() is not None]:
-            self.processes.remove((process, log))
+        """Start missing processes, up to `wanted`; TaskFailed if workers die more often than runs fail."""
+        for number, (process, log) in [*self.processes.items()]:
+            if process.poll() is None:
+                continue
+            del self.processes[number]
             self.deaths += 1
             with log:
                 if self.deaths > failed + IDLE_DEATHS:
                     raise TaskFailed(f"worker processes die as soon as they start: {_last_line(log)}")
-        while len(self.processes) < min(wanted, self.count):
-            self.processes.append(self._start())
+        missing = [number for number in range(self.count) if number not in self.processes]
+        for number in missing[: max(0, min(wanted, self.count) - len(self.processes))]:
+            self.processes[number] = self._start(number)
 
-    def _start(self) -> tuple[subprocess.Popen, IO[bytes]]:
+    def environment(self, number: int) -> dict[str, str]:
+        """What a worker's environment has beside ours."""
+        threads = str(self.threads)
+        gpu = {"CUDA_VISIBLE_DEVICES": self.gpus[number % len(self.gpus)]} if self.gpus else {}
+        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "EQUINOTES_PROGRESS": "0", **gpu}
+
+    def _start(self, number: int) -> tuple[subprocess.Popen, IO[bytes]]:
         log = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 (open as long as the process)
         call = f"work({self.scheduler!r}, {self.scratch!r}, parent={os.getpid()})"
-        command = [sys.executable, "-c", f"from equinotes.sweeps.cluster import work; {call}"]
-        threads = str(self.threads)
-        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "EQUINOTES_PROGRESS": "0"}
         process = subprocess.Popen(
-            command,
-            env=os.environ | environment,
+            [sys.executable, "-c", f"from equinotes.sweeps.cluster import work; {call}"],
+            env=os.environ | self.environment(number),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -112,23 +121,38 @@ class LocalWorkers:
         return process, log
 
     def kill(self) -> None:
-        """End all processes at once; a run on disk survives that."""
-        for process, _ in self.processes:
+        """Kill all processes; runs continue from their checkpoints."""
+        for process, _ in self.processes.values():
             process.kill()
-        for process, log in self.processes:
+        for process, log in self.processes.values():
             process.wait()
             log.close()
         self.processes.clear()
 
 
+def visible_gpus(device: str) -> list[str]:
+    """GPUs that local workers share, by their names in CUDA_VISIBLE_DEVICES; none for `cpu`, and for `cuda:1`, which is one."""
+    if device not in ("auto", "cuda"):
+        return []
+    import torch
+
+    count = torch.cuda.device_count()
+    names = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+    return [name.strip() for name in names.split(",")][:count]
+
+
 @contextmanager
-def local_workers(runs: int, workers: int | None) -> Iterator[tuple[Any, LocalWorkers]]:
-    """A client and its worker processes: at most one per run, as many as cores and memory allow unless `workers` says so."""
+def local_workers(runs: int, workers: int | None, device: str = "auto") -> Iterator[tuple[Any, LocalWorkers]]:
+    """A client and its worker processes: at most one per run, and `workers` of them.
+
+    Without `workers`: one per GPU, where the device is a GPU, otherwise as many as cores and memory allow.
+    """
     import dask
     from dask.system import CPU_COUNT
     from distributed import Client, LocalCluster
 
-    count = min(runs, workers or _affordable(CPU_COUNT))
+    gpus = visible_gpus(device)
+    count = min(runs, workers or len(gpus) or (1 if device.startswith("cuda") else _affordable(CPU_COUNT)))
     quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL + 1}
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -136,7 +160,7 @@ def local_workers(runs: int, workers: int | None) -> Iterator[tuple[Any, LocalWo
         with _unbroken():
             cluster = stack.enter_context(LocalCluster(n_workers=0, host="127.0.0.1", **quiet))
             client = stack.enter_context(Client(cluster, set_as_default=False))
-        pool = LocalWorkers(cluster.scheduler_address, count, max(1, CPU_COUNT // count), scratch)
+        pool = LocalWorkers(cluster.scheduler_address, count, max(1, CPU_COUNT // count), scratch, gpus)
         try:
             yield client, pool
         finally:

@@ -45,12 +45,12 @@ def sweep(
 ) -> pd.DataFrame:
     """Train every configuration; complete runs come back at once, and interrupted ones continue.
 
-    Runs go to `workers` local processes (as many as cores and memory allow), which share the cores between them, or to the
-    Dask cluster whose scheduler has the address `scheduler`, such as `tcp://node1:8786`: its workers need this package, one
-    thread each, and `runs_dir` on a disk that all machines share.
+    Runs go to `workers` local processes, which share the cores and the GPUs: by default one per GPU, where `device` is "auto"
+    or "cuda" and there are GPUs, otherwise as many as cores and memory allow. With `scheduler`, runs go to the Dask cluster at
+    that address, such as `tcp://node1:8786`: its workers need this package, one thread each, and `runs_dir` on a shared disk.
 
-    Returns one row per different configuration, in the order given: `run_id`, `status` ("done", "failed" or "cancelled"),
-    `error` (one line, empty when done) and `path`. A run that fails harms no other; an interrupted sweep loses nothing.
+    Returns one row per distinct configuration, in the order given: `run_id`, `status` ("done", "failed" or "cancelled"),
+    `error` (one line, empty when done) and `path`. A failed run affects no other; an interrupted sweep continues.
 
     Raises ValueError for a scheduler that does not answer within 10 s and for an unknown device.
     """
@@ -79,7 +79,7 @@ def _train_all(
 
         pick_device(device)
     load_qm9(progress=progress)  # packed once here; the processes then map it
-    with local_workers(len(configs), workers) as (client, pool):
+    with local_workers(len(configs), workers, device) as (client, pool):
         return _Sweep(client, folder, device, configs).run(progress, pool.keep_up)
 
 

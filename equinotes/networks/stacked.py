@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equinotes.support.errors import UserError
 from equinotes.data.batches import Batch
 from equinotes.layers.convolution import Convolution, FirstConvolution
 from equinotes.layers.coupling import coupling
 from equinotes.layers.geometry import Geometry, geometry
 from equinotes.networks.paper import Network
+from equinotes.support.errors import UserError
 
 Weights = Mapping[str, Float[Tensor, "networks *shape"]]
 

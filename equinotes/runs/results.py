@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from equinotes.support.errors import UserError
 from equinotes.config import SEQUENCES, RunConfig
+from equinotes.support.errors import UserError
 from equinotes.support.files import write_atomically
 
 FIELDS = [field.name for field in fields(RunConfig)]

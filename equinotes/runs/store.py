@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from equinotes.support.errors import UserError
-from equinotes.config import RunConfig, unknown
+from equinotes.config import RunConfig
 from equinotes.runs.provenance import NUMERICS
+from equinotes.support.errors import UserError, unknown
 from equinotes.support.files import read_json
 
 if TYPE_CHECKING:

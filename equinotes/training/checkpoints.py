@@ -14,9 +14,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.std import tqdm
 
-from equinotes.support.errors import UserError
 from equinotes.networks.paper import Network
 from equinotes.runs import provenance
+from equinotes.support.errors import UserError
 from equinotes.support.files import write_atomically
 from equinotes.training.averaging import Average
 from equinotes.training.objective import Objective

@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 from tqdm.std import tqdm
 
-from equinotes.support.errors import NotFinite, UserError
 from equinotes.config import RunConfig
 from equinotes.data.batches import Split, shuffled_batches
 from equinotes.data.qm9 import QM9, load_qm9
@@ -25,6 +24,7 @@ from equinotes.runs import provenance
 from equinotes.runs import store as runs
 from equinotes.runs.store import Run, error_columns, error_statistics, unit_suffix
 from equinotes.support.cores import side_by_side
+from equinotes.support.errors import NotFinite, UserError
 from equinotes.support.files import write_atomically, write_json
 from equinotes.support.progress import bar
 from equinotes.training.averaging import Average

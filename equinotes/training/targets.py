@@ -5,11 +5,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equinotes.support.errors import UserError
 from equinotes.config import RunConfig, check_target
 from equinotes.data.batches import Split, draw_split
 from equinotes.data.qm9 import QM9
 from equinotes.networks.paper import NUM_ELEMENTS, Network, build_network
+from equinotes.support.errors import UserError
 
 
 def prepare(config: RunConfig, qm9: QM9) -> tuple[Network, Split]:

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equinotes.support.errors import NotFinite
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch, Split
 from equinotes.data.qm9 import QM9, load_qm9
@@ -28,6 +27,7 @@ from equinotes.layers.geometry import Geometry
 from equinotes.networks.stacked import Stacked, not_stackable
 from equinotes.runs import store as runs
 from equinotes.runs.store import Run
+from equinotes.support.errors import NotFinite
 from equinotes.support.progress import bar
 from equinotes.training import loop
 from equinotes.training.averaging import decay_at

@@ -17,10 +17,10 @@ from importlib import import_module
 import torch
 from torch import Tensor, nn
 
-from equinotes.support.errors import UserError
-from equinotes.config import RunConfig, unknown
+from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.networks.paper import Network, Parts
+from equinotes.support.errors import UserError, unknown
 
 TERMS = {
     "feature_l2": "equinotes.training.terms.feature_l2:FeatureL2",

@@ -95,6 +95,16 @@ def title_of(path: Path) -> str:
     return heading[1].strip() if heading else path.stem
 
 
+def seconds_of(path: Path) -> float | None:
+    """Seconds that a notebook took when it was last executed here, by `equinotes run` or for the book; None if it was not."""
+    copies = [Path("executed", path.name), path.resolve().parents[1] / "_executed" / path.name]
+    for copy in sorted(filter(Path.is_file, copies), key=lambda copy: copy.stat().st_mtime, reverse=True):
+        seconds = read_notebook(copy).metadata.get("papermill", {}).get("duration")
+        if seconds is not None:
+            return float(seconds)
+    return None
+
+
 def parameters_of(path: Path) -> dict[str, Parameter]:
     """The parameters of a notebook, in the order of its cell tagged `parameters`, as papermill reads that cell.
 

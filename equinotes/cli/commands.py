@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from equinotes.cli.audit import Audit
+from equinotes.cli.estimates import duration, training_time
 from equinotes.cli.flags import Orders, config_flags, config_of, configs_of, preset_of
 from equinotes.config import TARGETS, RunConfig
 from equinotes.support.errors import UserError
@@ -97,11 +98,11 @@ class Sweep:
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     workers: int | None = None
-    """Local processes; as many as cores and memory allow when not given."""
+    """Local processes; by default one per GPU, or as many as cores and memory allow."""
     scheduler: str | None = None
     """Address of the scheduler of a Dask cluster to use instead, such as tcp://node1:8786."""
     dry_run: bool = False
-    """Only say what would be trained."""
+    """Only say what would be trained, and how long that takes where complete runs tell."""
     config: Annotated[ManyConfigs, tyro.conf.arg(name="")] = field(default_factory=ManyConfigs)  # type: ignore[valid-type]
 
     def run(self) -> int:
@@ -110,9 +111,11 @@ class Sweep:
         from equinotes.sweeps.sweep import sweep
 
         configs = configs_of(self.config)
-        complete = sum(Run(self.runs_dir / config.run_id).complete for config in configs)
-        print(f"runs: {len(configs)}, complete: {complete}", file=sys.stderr)
+        left = [config for config in configs if not Run(self.runs_dir / config.run_id).complete]
+        print(f"runs: {len(configs)}, complete: {len(configs) - len(left)}", file=sys.stderr)
         if self.dry_run:
+            if left:
+                print(f"left: {len(left)}, {training_time(left, self.runs_dir)}", file=sys.stderr)
             print("\n".join(config.run_id for config in configs))
             return 0
         table = sweep(configs, runs_dir=self.runs_dir, workers=self.workers, scheduler=self.scheduler, device=self.device)
@@ -129,9 +132,11 @@ class Sweep:
 class Run:
     """Run a notebook with your own parameters, or list notebooks and parameters.
 
-    Without a notebook, all are listed; with --list (or --help), the parameters of one.
+    Without a notebook, all are listed, with the time that each took when it was last run here; with --list (or --help), the
+    parameters of one.
 
     $ equinotes run 01_spherical_harmonics -p lmax=3 -p molecule=1
+    $ equinotes run 01_spherical_harmonics -p lmax=3 --open
     """
 
     notebook: Annotated[str | None, tyro.conf.Positional] = None
@@ -143,26 +148,43 @@ class Run:
     out: Path | None = None
     """Where the executed notebook goes (default executed/<name>.ipynb)."""
     list: bool = False
-    """List the notebook's parameters."""
+    """List the notebook's parameters, with the values that each may have."""
+    html: bool = False
+    """Write the executed notebook as an HTML page as well, beside it; the page needs no network."""
+    open: bool = False
+    """Write the HTML page and show it in the browser."""
 
     def run(self) -> int:
         from equinotes.book import parameters
 
         if self.notebook is None:
-            for path in parameters.list_notebooks():
-                print(f"{path.stem:32} {parameters.title_of(path)}")
+            print("\n".join(map(_line_of_notebook, parameters.list_notebooks())))
             return 0
         path = parameters.find_notebook(self.notebook)
         if self.list:
-            print(f"{path.stem}: {parameters.title_of(path)}")
+            print(_line_of_notebook(path))
             for parameter in parameters.parameters_of(path).values():
                 print(f"  -p {parameter!s:48} {parameter.help}")
             return 0
         values = parameters.parse_parameters(path, self.parameters)
         from equinotes.book.notebooks import run_notebook
 
-        print(f"wrote {run_notebook(path, values, out=self.out)}")
+        executed = run_notebook(path, values, out=self.out)
+        print(f"wrote {executed}")
+        if self.html or self.open:
+            self._show(executed)
         return 0
+
+    def _show(self, executed: Path) -> None:
+        from equinotes.book.page import write_page
+
+        page = write_page(executed)
+        print(f"wrote {page}")
+        if self.open:
+            import webbrowser
+
+            if not webbrowser.open(page.resolve().as_uri()):
+                print(f"no browser found; open {page.resolve().as_uri()}", file=sys.stderr)
 
 
 @dataclass(kw_only=True)
@@ -239,6 +261,13 @@ def start_of(command: type[Command], words: Sequence[str]) -> Command | None:
     if command is Train:
         return Train(preset=preset, config=OneConfig(**values))
     return Sweep(preset=preset, config=ManyConfigs(**{name: (value,) for name, value in values.items()}))
+
+
+def _line_of_notebook(path: Path) -> str:
+    from equinotes.book.parameters import seconds_of, title_of
+
+    seconds = seconds_of(path)
+    return f"{path.stem:32} {title_of(path)}" + ("" if seconds is None else f" ({duration(seconds)})")
 
 
 def _print_frame(table: "pd.DataFrame") -> None:

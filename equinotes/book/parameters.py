@@ -5,15 +5,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import nbformat
-import papermill.models
-from papermill.translators import PythonTranslator
 
 from equinotes.support.errors import UserError, check_names, unknown
 from equinotes.support.files import write_atomically
 from equinotes.support.values import bounded, parse, type_of
+
+if TYPE_CHECKING:
+    from papermill.models import Parameter as Read
 
 PARAMETERS = "parameters"
 """Tag of the cell whose assignments are a notebook's parameters."""
@@ -43,15 +44,17 @@ class Parameter:
 
 
 def notebooks_folder() -> Path:
-    """The book's notebooks: the folder beside the package, or here; FileNotFoundError where neither is there."""
+    """Folder of the book's notebooks: beside the package, or in the current folder; FileNotFoundError if neither exists."""
     for folder in (Path(__file__).parents[2] / "notebooks", Path("notebooks")):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError("no folder 'notebooks' beside the package or here; go to the book's folder or give a notebook's path")
+    raise FileNotFoundError(
+        "no folder 'notebooks' beside the package or here; change to the book's folder or give a notebook's path"
+    )
 
 
 def list_notebooks() -> list[Path]:
-    """The book's notebooks, in their order."""
+    """The book's notebooks, sorted by number."""
     return sorted(path for path in notebooks_folder().glob("*.ipynb") if not path.name.startswith("."))
 
 
@@ -72,18 +75,18 @@ def find_notebook(name: str | Path) -> Path:
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """The notebook in this file; ValueError in one line where it is damaged."""
+    """The notebook in this file; UserError if the file is damaged."""
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except (nbformat.ValidationError, nbformat.reader.NotJSONError, ValueError, AttributeError, KeyError, TypeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path} is damaged or no notebook: {reason[:120]}") from error
+        raise UserError(f"{path} is damaged or not a notebook: {reason[:120]}") from error
     return notebook
 
 
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write a notebook, whole or not at all."""
+    """Write a notebook atomically."""
     text = nbformat.writes(notebook) + "\n"
     write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
@@ -117,6 +120,8 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
         statements = ast.parse(cell.source).body
     except SyntaxError as error:
         raise UserError(f"the parameters cell of {path} is not valid Python: {error}") from error
+    from papermill.translators import PythonTranslator  # half a second to import
+
     parameters = {each.name: _parameter(each) for each in PythonTranslator.inspect(cell)}
     assigned = [node.id for node in statements for node in ast.walk(node) if _is_assigned(node)]
     if unread := [name for name in assigned if name not in parameters]:
@@ -128,7 +133,7 @@ def _is_assigned(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
-def _parameter(read: papermill.models.Parameter) -> Parameter:
+def _parameter(read: "Read") -> Parameter:
     annotation = None if read.inferred_type_name == "None" else read.inferred_type_name
     try:
         default = ast.literal_eval(read.default)

@@ -14,9 +14,9 @@ from equinotes.support.errors import UserError
 class Audit:
     """Repeat the audit of the paper's claims, or a part of it.
 
-    Without a word it says how far the runs are. `run` trains what is left of some experiments (table, substitutes, factors,
-    scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete, `diagnose` examines
-    the trained networks, `verdicts` prints a verdict for every claim. Each can be stopped, and the same command continues.
+    Without an argument it counts planned and stored runs. `run` trains the missing runs of the named experiments (table,
+    substitutes, factors, scalars, full; by default all but full) and stores them, `store` only stores complete runs, `diagnose`
+    measures the trained networks, `verdicts` prints a verdict for every claim. Each can be interrupted and continued.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
@@ -26,7 +26,7 @@ class Audit:
     action: Annotated[Literal["status", "run", "store", "diagnose", "verdicts"], tyro.conf.Positional] = "status"
     """What to do."""
     experiments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT ...")] = ()
-    """Which experiments `run` trains."""
+    """Experiments that `run` trains."""
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     results_dir: Path | None = None
@@ -34,7 +34,7 @@ class Audit:
     device: str = "auto"
     """Where `run` trains: auto (a GPU when there is one), cpu, cuda or cuda:1."""
     workers: int | None = None
-    """Local processes of `run` or `diagnose`; as many as cores and memory allow when not given."""
+    """Local processes of `run` or `diagnose`; by default as many as cores and memory allow, or for `run` one per GPU."""
     scheduler: str | None = None
     """Address of the scheduler of a Dask cluster for `run` to train on instead, such as tcp://node1:8786."""
 
@@ -74,7 +74,7 @@ class Audit:
         print(store(self.runs_dir, self.results_dir).to_string(index=False))
         bad = int((table["status"] != "done").sum())
         if bad:
-            print(f"{bad} of {len(table)} runs did not end well; the same command tries them again", file=sys.stderr)
+            print(f"{bad} of {len(table)} runs did not finish; the same command tries them again", file=sys.stderr)
         return int(bad > 0)
 
     def _diagnose(self) -> None:

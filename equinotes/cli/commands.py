@@ -54,14 +54,14 @@ class Data:
 
 @dataclass(kw_only=True)
 class Train:
-    """Train one network, or continue where its run was cut off.
+    """Train one network, or continue an interrupted run.
 
     $ equinotes train --preset quick --ls 0,1,2 --seed 1
     $ equinotes train --preset paper --device cuda
     """
 
     preset: Preset = None
-    """Where the other flags start: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
+    """Values that the other flags start from: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda or cuda:1."""
     runs_dir: Path = Path("runs")
@@ -86,13 +86,13 @@ class Train:
 class Sweep:
     """Train every combination of the values given, on local processes or a Dask cluster.
 
-    Complete runs are not trained again, and the same command continues a sweep that was stopped.
+    Complete runs are not trained again; the same command continues an interrupted sweep.
 
     $ equinotes sweep --preset quick --ls 0,1 0,1,2 0,1,2,3 --seed 0 1 2
     """
 
     preset: Preset = None
-    """Where the other flags start: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
+    """Values that the other flags start from: smoke (seconds), quick (minutes on a laptop) or paper (the paper's settings)."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda or cuda:1."""
     runs_dir: Path = Path("runs")
@@ -124,7 +124,7 @@ class Sweep:
             _print_frame(overview(runs[runs["run_id"].isin(table["run_id"])]))
         bad = int((table["status"] != "done").sum())
         if bad:
-            print(f"{bad} of {len(table)} runs did not end well; the same command tries them again", file=sys.stderr)
+            print(f"{bad} of {len(table)} runs did not finish; the same command tries them again", file=sys.stderr)
         return int(bad > 0)
 
 
@@ -144,9 +144,9 @@ class Run:
     parameters: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="parameter", aliases=("-p",), metavar="NAME=VALUE")
     ] = ()
-    """A parameter; may be repeated. Lists are written 0,1,2 or 0-2."""
+    """A parameter; repeat the flag for several. Lists are written 0,1,2 or 0-2."""
     out: Path | None = None
-    """Where the executed notebook goes (default executed/<name>.ipynb)."""
+    """Path of the executed notebook (default executed/<name>.ipynb)."""
     list: bool = False
     """List the notebook's parameters, with the values that each may have."""
     html: bool = False
@@ -189,15 +189,15 @@ class Run:
 
 @dataclass(kw_only=True)
 class Book:
-    """Execute the notebooks that changed and build the site into _build/html.
+    """Execute the notebooks that are out of date and build the site into _build/html.
 
     $ equinotes book
     """
 
     execute: Literal["stale", "all", "none"] = "stale"
-    """Which notebooks to execute first: those that changed, all, or none."""
+    """Notebooks to execute first: those out of date, all, or none."""
     jobs: int = 2
-    """Notebooks that run at a time, each with its share of the cores."""
+    """Notebooks that run at a time; they share the cores."""
 
     def run(self) -> int:
         from equinotes.book.site import build
@@ -218,11 +218,11 @@ class Results:
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     stored: bool = False
-    """The runs whose results come with the book, in results/audit, instead of those in a run store."""
+    """Use the runs stored with the book, in results/audit, instead of those in a run store."""
     compare: Annotated[tuple[Orders, ...], tyro.conf.arg(metavar="ORDERS ORDERS")] = ()
-    """Two sets of orders: their test errors, paired over runs that agree in all else."""
+    """Two sets of orders: compare their test errors, paired over runs that agree in all other fields."""
     export: Path | None = None
-    """File for the whole table, every setting included: .csv or .parquet."""
+    """File for the whole table, with all settings: .csv or .parquet."""
 
     def run(self) -> int:
         from equinotes.runs import results
@@ -235,7 +235,7 @@ class Results:
         else:
             runs = list_runs(self.runs_dir)
         if runs.empty:
-            hint = "equinotes train or equinotes sweep makes some, and --stored shows those of the book"
+            hint = "run equinotes train or equinotes sweep, or use --stored for those of the book"
             raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; {hint}")
         if self.compare:
             if len(self.compare) != 2:
@@ -253,7 +253,7 @@ Command = Data | Train | Sweep | Run | Book | Results | Audit
 
 
 def start_of(command: type[Command], words: Sequence[str]) -> Command | None:
-    """The defaults of a command where they depend on the preset that the words name."""
+    """The defaults of a command whose defaults depend on the preset, read from the arguments."""
     if command not in (Train, Sweep):
         return None
     preset, config = preset_of(words)

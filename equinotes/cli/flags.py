@@ -16,7 +16,7 @@ from equinotes.support.values import parse
 
 
 def _in_one_word(name: str, metavar: str, hint: Any) -> Any:
-    """The type of a flag that takes a tuple as one word, its items between commas."""
+    """The type of a flag that takes a tuple as one word, with commas between the items."""
     spec = PrimitiveConstructorSpec(
         nargs=1,
         metavar=metavar,
@@ -28,7 +28,7 @@ def _in_one_word(name: str, metavar: str, hint: Any) -> Any:
 
 
 Orders: Any = _in_one_word("ls", "ORDERS", tuple[int, ...])
-"""A set of orders in one word: `0,1,2` or `0,3-6`."""
+"""Orders in one word: `0,1,2` or `0,3-6`."""
 
 METAVARS = {"ls": "ORDERS", "auxiliary": "NAMES", "terms": "NAMES", "term_weights": "NUMBERS"}
 _HINTS = get_type_hints(RunConfig)

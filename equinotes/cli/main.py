@@ -1,4 +1,4 @@
-"""The `equinotes` command: from words to a subcommand, and from errors to one line. It imports nothing until it must."""
+"""The `equinotes` command: runs a subcommand and prints errors in one line. Imports are delayed, so that help is fast."""
 
 import contextlib
 import io
@@ -40,15 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words[0] not in COMMANDS:
             raise UserError(unknown("command", words[0], COMMANDS))
         code = _run(words[0], words[1:])
-        sys.stdout.flush()  # here, where a closed pipe is expected
+        sys.stdout.flush()  # here, where a closed pipe is handled
         return code
     except KeyboardInterrupt:
         print("\nstopped; nothing is lost: the same command continues", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left, at the interpreter's last flush
+    except BrokenPipeError:  # the reader has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes the rest at exit
         return 0
-    except (UserError, OSError) as error:  # any other error is a fault of the program, and shows its traceback
+    except (UserError, OSError) as error:  # any other error is a bug and shows its traceback
         print(f"equinotes: {_text(error)}", file=sys.stderr)
         return USAGE_ERROR
 
@@ -80,12 +80,12 @@ def _run(name: str, words: list[str]) -> int:
 
     command = getattr(commands, name.capitalize())
     if name == "run" and words and not words[0].startswith("-") and {"-h", "--help"} & set(words):
-        words = [words[0], "--list"]  # help on a notebook is help on its parameters
+        words = [words[0], "--list"]  # help on a notebook lists its parameters
     return _parse(name, command, words, commands.start_of(command, words)).run()
 
 
 def _parse(name: str, command: type, words: list[str], default: Any) -> Any:
-    """The command with its flags from the words; what tyro says against them becomes a UserError in one line."""
+    """The command with its flags parsed; an error of tyro becomes a UserError in one line."""
     import tyro
 
     said = io.StringIO()
@@ -101,14 +101,14 @@ def _parse(name: str, command: type, words: list[str], default: Any) -> Any:
 
 
 def _one_line(box: str) -> str:
-    """What a box of tyro's says, up to its first rule, with the nearest flag where it names one."""
+    """The text in a box drawn by tyro, up to its first rule, with the nearest flag if it names one."""
     rows = [row.strip("│ ") for row in box.splitlines()]
     rows = [row for row in rows if row and not row.startswith(("╭", "╰"))]
     rules = [place for place, row in enumerate(rows) if set(row) <= {"─", "-"}]
-    if "╭" not in box and rules[:1] == [1]:  # without a box the title is a row with a rule below
+    if "╭" not in box and rules[:1] == [1]:  # without a box, the title is a row with a rule below it
         rows, rules = rows[2:], [place - 2 for place in rules[1:]]
     rule = rules[0] if rules else len(rows)
-    text = " ".join(rows[:rule]) or "the arguments are not understood"
+    text = " ".join(rows[:rule]) or "the arguments could not be parsed"
     text = re.sub(
         r"invalid literal for int\(\) with base 10:|could not convert string to float:", "a number is needed, got", text
     )

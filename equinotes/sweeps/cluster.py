@@ -1,4 +1,4 @@
-"""Where a sweep runs: local worker processes, or a Dask cluster that is already there."""
+"""Workers of a sweep: local processes, or an existing Dask cluster."""
 
 import asyncio
 import logging
@@ -21,12 +21,12 @@ from equinotes.support.errors import TaskFailed, UserError
 SECONDS_TO_CONNECT = 5
 GIB_PER_WORKER = 1.5
 IDLE_DEATHS = 3
-"""How many local workers may die on their own account, rather than on a run's, before that counts as an error."""
+"""Deaths of local workers, beyond those of failed runs, that are tolerated."""
 
 
 @contextmanager
 def connect(address: str) -> Iterator[Any]:
-    """A client of the Dask scheduler at this address; ValueError in one line when it does not answer within 10 s."""
+    """A client of the Dask scheduler at this address; UserError if it does not answer within 10 s."""
     from distributed import Client
 
     _knock(address)
@@ -40,17 +40,17 @@ def connect(address: str) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """See whether a scheduler answers, since a client that finds none hangs for a while when it goes away."""
+    """Check that a scheduler answers; a client without one hangs when it closes."""
     from distributed.comm import connect as open_comm
 
     async def shake_hands() -> None:
-        comm = await asyncio.wait_for(open_comm(address), SECONDS_TO_CONNECT)  # its own timeout does not cover silence
+        comm = await asyncio.wait_for(open_comm(address), SECONDS_TO_CONNECT)  # its own timeout does not cover a silent peer
         await comm.close()
 
     if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", address):
-        raise UserError(f"the address of a Dask scheduler is written like tcp://node1:8786, got {address!r}")
+        raise UserError(f"the address of a Dask scheduler must have the form tcp://node1:8786, got {address!r}")
     try:
-        with ThreadPoolExecutor(1) as pool:  # a thread of its own: in Jupyter this one has a loop already
+        with ThreadPoolExecutor(1) as pool:  # a new thread: in Jupyter this one already runs an event loop
             pool.submit(asyncio.run, shake_hands()).result()
     except (OSError, ValueError, TypeError) as error:
         hint = "start one with `dask scheduler`, or leave the address out to use local processes"
@@ -59,7 +59,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _unbroken() -> Iterator[None]:
-    """Hold Ctrl-C back until the end of the block: a client of Dask that is broken off while it starts or closes hangs."""
+    """Delay Ctrl-C until the end of the block: a Dask client hangs if its start or close is interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -75,7 +75,7 @@ def _unbroken() -> Iterator[None]:
 
 @dataclass
 class LocalWorkers:
-    """Worker processes of this machine. Those that die are replaced, and all end with the process that started them."""
+    """Local worker processes. Dead ones are replaced; all end with the process that started them."""
 
     scheduler: str
     count: int
@@ -102,13 +102,13 @@ class LocalWorkers:
             self.processes[number] = self._start(number)
 
     def environment(self, number: int) -> dict[str, str]:
-        """What a worker's environment has beside ours."""
+        """Environment variables that a worker has in addition to ours."""
         threads = str(self.threads)
         gpu = {"CUDA_VISIBLE_DEVICES": self.gpus[number % len(self.gpus)]} if self.gpus else {}
         return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "EQUINOTES_PROGRESS": "0", **gpu}
 
     def _start(self, number: int) -> tuple[subprocess.Popen, IO[bytes]]:
-        log = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 (open as long as the process)
+        log = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 (open as long as the process runs)
         call = f"work({self.scheduler!r}, {self.scratch!r}, parent={os.getpid()})"
         process = subprocess.Popen(
             [sys.executable, "-c", f"from equinotes.sweeps.cluster import work; {call}"],
@@ -116,7 +116,7 @@ class LocalWorkers:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C in the terminal is for the sweep, which then ends them
+            start_new_session=True,  # Ctrl-C in the terminal reaches only the sweep, which then ends them
         )
         return process, log
 
@@ -170,7 +170,7 @@ def local_workers(runs: int, workers: int | None, device: str = "auto") -> Itera
 
 
 def work(scheduler: str, scratch: str, *, parent: int) -> None:
-    """The main function of a local worker process."""
+    """Main function of a local worker process."""
     from distributed import Worker
 
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -183,7 +183,7 @@ def work(scheduler: str, scratch: str, *, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """No process outlives the sweep that started it, not even when that is killed."""
+    """Exit when the parent process has ended, even if it was killed."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -198,4 +198,4 @@ def _affordable(cores: int) -> int:
 def _last_line(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "without a word"
+    return lines[-1] if lines else "no output"

@@ -107,7 +107,7 @@ def test_a_failing_cell_is_told_in_short_and_what_ran_is_kept(demo):
         run_notebook(demo, {"what": "fail"}, out=out, progress=False)
     lines = str(caught.value).splitlines()
     assert lines[0] == "cell [4] of 07_demo.ipynb failed: ValueError: first line"
-    assert lines[-1] == "what ran until then is kept in out.failed.ipynb"
+    assert lines[-1] == "the partial notebook is kept in out.failed.ipynb"
     assert any('raise ValueError("first line' in line for line in lines) and len(lines) < 10
     assert out.read_text() == "an older result"
     kept = read_notebook(Path("out.failed.ipynb"))

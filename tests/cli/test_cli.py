@@ -274,7 +274,7 @@ def test_a_sweep_with_a_failed_run_ends_with_code_1(equinotes, tmp_path, monkeyp
     outcome = pd.DataFrame({"run_id": ["a"], "status": ["failed"], "error": ["out of luck"], "path": [tmp_path / "a"]})
     monkeypatch.setattr(import_module("equinotes.sweeps.sweep"), "sweep", lambda *_, **__: outcome)
     code, _, err = equinotes("sweep", "--preset", "smoke", "--runs-dir", tmp_path)
-    assert code == 1 and err[-1] == "1 of 1 runs did not end well; the same command tries them again"
+    assert code == 1 and err[-1] == "1 of 1 runs did not finish; the same command tries them again"
 
 
 def test_run_lists_notebooks_and_their_parameters(equinotes):

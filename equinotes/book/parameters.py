@@ -111,6 +111,9 @@ def seconds_of(path: Path) -> float | None:
 def parameters_of(path: Path) -> dict[str, Parameter]:
     """The parameters of a notebook, in the order of its cell tagged `parameters`, as papermill reads that cell.
 
+    A comment that ends in `(0 to 11)`, `(at least 1)` or `(one of quick, paper)` states which values are allowed, both ends
+    included; `(each 0 to 11)` states it for the items of a list.
+
     Raises UserError where the cell is not valid Python, or assigns a name in a way that papermill does not read.
     """
     cell = next((cell for cell in read_notebook(path).cells if PARAMETERS in cell.metadata.get("tags", [])), None)

@@ -214,6 +214,32 @@ def test_a_parameter_that_papermill_does_not_read_is_refused_not_dropped(demo, l
         parameters_of(demo)
 
 
+@pytest.mark.parametrize(
+    ("line", "good", "bad", "says"),
+    [
+        ("x: int = 3  # count (at least 1)", [1, 10**9], [0], "a whole number of at least 1"),
+        ("x: float = 0.5  # share (0.25 to 0.75)", [0.25, 0.75], [0.2, 0.8], "a number from 0.25 to 0.75"),
+        ('x: str = "a"  # kind (one of a, b)', ["a", "b"], ["c", ""], "'a' or 'b'"),
+        (
+            "x: list[int] = [0]  # orders (each -1 to 2)",
+            [[], [-1, 2]],
+            [[3], [0, -2]],
+            "whole numbers from -1 to 2 such as 0,1,2",
+        ),
+        ("x: int = 3  # a count (of what is there)", [-5], [], ""),
+    ],
+)
+def test_a_help_that_ends_in_a_range_is_held_to(demo, line, good, bad, says):
+    notebook = read_notebook(demo)
+    notebook.cells[1].source = line
+    nbformat.write(notebook, demo)
+    for value in good:
+        assert parse_parameters(demo, [shlex.split(rerun_command(demo, {"x": value}))[-1]]) == {"x": value}
+    for value in bad:
+        with pytest.raises(ValueError, match=re.escape(f"x must be {says}, got {value!r}")):
+            run_notebook(demo, {"x": value}, progress=False)
+
+
 def outside(parameter):
     """Values just below and just above the range that ends a parameter's help."""
     stated = re.search(r"(?:(\d+) to (\d+)|at least (\d+))\)$", parameter.help)

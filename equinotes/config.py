@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_type_hints
+
+from equinotes.support.errors import UserError, check_names
+from equinotes.support.values import check
 
 MAX_L = 11
 """Highest order for which e3nn holds Wigner 3j coefficients and spherical harmonics."""
@@ -103,37 +105,31 @@ class RunConfig:
     """Irreps kept of each order: those with the parity of the harmonics, or both parities. The paper has the natural ones."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ls", _as_tuple("ls", "orders such as (0, 1, 2)", self.ls))
-        object.__setattr__(self, "auxiliary", _as_tuple("auxiliary", "targets such as ('dipole',)", self.auxiliary))
-        object.__setattr__(self, "terms", _as_tuple("terms", "names of terms", self.terms))
-        weights = _as_tuple("term_weights", "numbers, one for each term", self.term_weights)
-        weights = tuple(float(weight) if type(weight) is int else weight for weight in weights)
-        object.__setattr__(self, "term_weights", weights)
-        for name, hint in _HINTS().items():
-            object.__setattr__(self, name, _checked(name, getattr(self, name), hint))
+        for name, hint in get_type_hints(type(self)).items():
+            object.__setattr__(self, name, check(name, getattr(self, name), hint))
         if self.ls[:1] != (0,) or list(self.ls) != sorted(set(self.ls)):
-            raise ValueError(f"ls must rise from 0 without repeats, got {self.ls}")
+            raise UserError(f"ls must rise from 0 without repeats, got {self.ls}")
         if self.ls[-1] > MAX_L:
-            raise ValueError(f"ls may go up to {MAX_L} (as far as e3nn goes), got {self.ls}")
+            raise UserError(f"ls may go up to {MAX_L} (as far as e3nn goes), got {self.ls}")
         for name in ("mul", "num_blocks", "atom_dim", "num_basis", "epochs", "batch_size", "num_train", "num_val", "num_test"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("cutoff", "degree_norm", "lr"):
             if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+                raise UserError(f"{name} must be positive and finite, got {getattr(self, name)}")
         for name in ("weight_decay", "split_seed", "seed"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+                raise UserError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in (self.target, *self.auxiliary):
             check_target(name)
         if len({self.target, *self.auxiliary}) <= len(self.auxiliary):
-            raise ValueError(f"auxiliary must name other targets than {self.target}, each once, got {self.auxiliary}")
+            raise UserError(f"auxiliary must name other targets than {self.target}, each once, got {self.auxiliary}")
         if not 0 <= self.average < 1:
-            raise ValueError(f"average must be a decay from 0 (no average) to below 1, got {self.average}")
+            raise UserError(f"average must be a decay from 0 (no average) to below 1, got {self.average}")
         if len(set(self.terms)) < len(self.terms):
-            raise ValueError(f"terms must name each term once, got {self.terms}")
+            raise UserError(f"terms must name each term once, got {self.terms}")
         if len(self.terms) != len(self.term_weights) or not all(0 <= weight < float("inf") for weight in self.term_weights):
-            raise ValueError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
+            raise UserError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
         check_network(self)
 
     @property
@@ -164,10 +160,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The configuration with these fields; an unknown name stops and names the nearest one."""
-        known = [field.name for field in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise ValueError(unknown("run parameter", name, known))
+        check_names("run parameter", values, [field.name for field in fields(cls)])
         return cls(**values)
 
     @classmethod
@@ -177,8 +170,7 @@ class RunConfig:
         >>> RunConfig.preset("paper", ls=(0, 1, 2, 4)).num_train
         104665
         """
-        if name not in PRESETS:
-            raise ValueError(unknown("preset", name, list(PRESETS)))
+        check_names("preset", [name], PRESETS)
         return cls.from_dict({**PRESETS[name], **changes})
 
     def but(self, **changes: Any) -> Self:
@@ -227,53 +219,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 a higher learning rate make up for the paper's many steps."""
 
 
-def unknown(kind: str, name: str, known: list[str]) -> str:
-    """One line that says which name is unknown and which known ones are nearest."""
-    near = get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(sorted(known))}"
-    return f"unknown {kind} {name!r}; {hint}"
-
-
 def check_target(name: str) -> str:
     """The name of a target as it is, or a ValueError that names the nearest ones."""
-    if name not in TARGETS:
-        raise ValueError(unknown("target", name, list(TARGETS)))
+    check_names("target", [name], TARGETS)
     return name
 
 
 def check_network(config: RunConfig) -> None:
-    """ValueError for an unknown network, and for a field that this network does not read."""
+    """UserError for an unknown network, and for a field that this network does not read."""
     from equinotes.networks import check  # light: names and fields, no torch
 
     check(config)
-
-
-def _as_tuple(name: str, what: str, value: Any) -> tuple[Any, ...]:
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        raise TypeError(f"{name} must be a sequence of {what}, got {value!r}")
-    return tuple(value)
-
-
-def _HINTS() -> dict[str, Any]:
-    return get_type_hints(RunConfig)
-
-
-def _checked(name: str, value: Any, hint: Any) -> Any:
-    """The value in the field's own type; a whole number may stand for a float, nothing else is converted."""
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {value!r}")
-    elif get_origin(hint) is tuple:
-        kind = get_args(hint)[0]
-        if not all(isinstance(item, kind) and not isinstance(item, bool) for item in value):
-            words = {int: "whole numbers", float: "numbers", str: "names"}
-            raise TypeError(f"{name} must hold {words[kind]}, got {value!r}")
-    elif hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise TypeError(f"{name} must be {_article(hint)}, got {value!r}")
-    return value
-
-
-def _article(hint: type) -> str:
-    return {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}.get(hint, str(hint))

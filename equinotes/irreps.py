@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Shaped
 
+from equinotes.support.errors import UserError
+
 if TYPE_CHECKING:
     from e3nn import o3
 
@@ -43,9 +45,9 @@ def split_irreps(x: Shaped[Any, "*batch dim"], irreps: "o3.Irreps | str") -> dic
 
     irreps = o3.Irreps(irreps)
     if x.shape[-1] != irreps.dim:
-        raise ValueError(f"features have {x.shape[-1]} components, {irreps} has {irreps.dim}")
+        raise UserError(f"features have {x.shape[-1]} components, {irreps} has {irreps.dim}")
     if len({mul_ir.ir for mul_ir in irreps}) < len(irreps):
-        raise ValueError(f"each irrep may appear once, got {irreps}; call irreps.sort().irreps.simplify() first")
+        raise UserError(f"each irrep may appear once, got {irreps}; call irreps.sort().irreps.simplify() first")
     return {
         str(mul_ir.ir): x[..., where].reshape(*x.shape[:-1], mul_ir.mul, mul_ir.ir.dim)
         for mul_ir, where in zip(irreps, irreps.slices(), strict=True)
@@ -79,5 +81,5 @@ def invariants(x: Shaped[np.ndarray, "*batch dim"], irreps: "o3.Irreps | str", k
     """
     summaries = {"norms": channel_norms, "power": power_spectrum}
     if kind not in summaries:
-        raise ValueError(f"kind must be 'norms' or 'power', got {kind!r}")
+        raise UserError(f"kind must be 'norms' or 'power', got {kind!r}")
     return {ir: part[..., 0] if ir.startswith("0") else summaries[kind](part) for ir, part in split_irreps(x, irreps).items()}

@@ -85,15 +85,15 @@ def test_version_is_the_same_everywhere():
 
 FOUNDATION = {"config", "irreps", "support"}
 ALLOWED = {
-    "config": {"networks"},  # names and fields alone, when a configuration is made: no torch
-    "irreps": set(),
-    "support": {"config"},
+    "config": {"support", "networks"},  # of networks, names and fields alone: no torch
+    "irreps": {"support"},
+    "support": set(),
     "data": FOUNDATION,
     "layers": FOUNDATION | {"data"},
     "networks": FOUNDATION | {"data", "layers"},
     "runs": FOUNDATION | {"data", "networks"},
     "training": FOUNDATION | {"data", "layers", "networks", "runs"},
-    "sweeps": FOUNDATION | {"runs", "training"},
+    "sweeps": FOUNDATION | {"data", "runs", "training"},
     "analysis": FOUNDATION,
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
@@ -135,6 +135,17 @@ def test_imports_point_one_way(path):
         assert own in ALLOWED, f"{own} is no room: add it to ALLOWED above"
         allowed = ALLOWED.get(place.as_posix(), ALLOWED[own]) | {own}
     assert imports_of(path) <= allowed
+
+
+BUILT_IN = {"ValueError", "TypeError", "RuntimeError", "FloatingPointError", "KeyError", "Exception"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_users_can_mend_is_raised_as_an_error_for_users(path):
+    """The command line prints those in one line, and takes all others for faults of the program."""
+    raised = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise) and node.exc is not None]
+    names = {node.lineno: ast.unparse(getattr(node.exc, "func", node.exc)) for node in raised}
+    assert {line: name for line, name in names.items() if name in BUILT_IN} == {}, "see equinotes/support/errors.py"
 
 
 HEAVY = {"torch", "e3nn", "pandas", "scipy", "sklearn", "rdkit", "phate", "matplotlib", "seaborn", "papermill", "IPython", "dask"}

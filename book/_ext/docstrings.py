@@ -8,6 +8,9 @@ from sphinx.application import Sphinx
 LITERAL = re.compile(r"(:[\w:]+:`[^`]+`|``.+?``|`[^`]+`)")
 """A role, a literal, or a name in single backticks."""
 
+BLOCK = re.compile(r"\s*\.\. (math|code|code-block)::")
+"""The first line of a block that is not text."""
+
 COLON = "\ue000"
 """Stands for a colon while napoleon, which takes "Unit: text" for a type and its text, reads what describes a value."""
 
@@ -24,12 +27,26 @@ def as_restructured_text(line: str) -> str:
     return "".join(parts)
 
 
-def before_napoleon(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    in_example = False
-    for number, line in enumerate(lines):
+def verbatim(lines: list[str]) -> list[bool]:
+    """Which lines are not text: examples up to the next blank line, and blocks of formulas or code as far as they are indented.
+
+    >>> verbatim(["Text:", "", ".. math:: a_{b}", "          + c_{d}", "", "more", ">>> f()"])
+    [False, False, True, True, True, False, True]
+    """
+    found, in_example, block = [], False, None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if block is not None and line.strip() and indent <= block:
+            block = None
+        if block is None and BLOCK.match(line):
+            block = indent
         in_example = line.lstrip().startswith(">>>") or (in_example and line.strip() != "")
-        if not in_example:
-            lines[number] = as_restructured_text(line)
+        found.append(in_example or block is not None)
+    return found
+
+
+def before_napoleon(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    lines[:] = [line if as_is else as_restructured_text(line) for line, as_is in zip(lines, verbatim(lines), strict=True)]
     if what in ("attribute", "property", "data"):
         lines[:] = [line.replace(":", COLON) for line in lines]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 
 Edit = Callable[[int, dict[str, Any]], dict[str, Any]]
@@ -59,14 +60,14 @@ def edit_of(mode: str, layer: int, irrep: str, *, seed: int = 0) -> Edit:
     {'0e': 8.0, '1o': 0.0}
     """
     if mode not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
+        raise UserError(f"mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
     rng = np.random.default_rng(seed)
 
     def edit(block: int, parts: dict[str, Any]) -> dict[str, Any]:
         if block != layer:
             return parts
         if irrep not in parts:
-            raise ValueError(f"block {block} has no {irrep}, it has {', '.join(parts)}")
+            raise UserError(f"block {block} has no {irrep}, it has {', '.join(parts)}")
         return parts | {irrep: MODES[mode](parts[irrep], rng)}
 
     return edit

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from equinotes.analysis.ablation import Edit
 from equinotes.analysis.complexity import permute_within
+from equinotes.support.errors import UserError
 
 DRAWS = 10
 """Permutations of each edit."""
@@ -44,9 +45,9 @@ def conditional_shuffle(layer: int, irrep: str, groups: Int[np.ndarray, " atoms"
         if block != layer:
             return parts
         if irrep not in parts:
-            raise ValueError(f"layer {block} has no {irrep}, it has {', '.join(parts)}")
+            raise UserError(f"layer {block} has no {irrep}, it has {', '.join(parts)}")
         if len(parts[irrep]) != len(order):
-            raise ValueError(f"groups are of {len(order)} atoms, the features of {len(parts[irrep])}: predict in one batch")
+            raise UserError(f"groups are of {len(order)} atoms, the features of {len(parts[irrep])}: predict in one batch")
         return parts | {irrep: parts[irrep][order]}
 
     return edit

@@ -15,6 +15,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
 from equinotes.analysis.manifold import neighbours
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def complexity_structure(
         "distance": lambda order: _correlation(a, b.take(order, 0).take(order, 1), norm),
     }
     if strange := [measure for measure in measures if measure not in statistics]:
-        raise ValueError(f"measures must be among {', '.join(map(repr, statistics))}, got {strange[0]!r}")
+        raise UserError(f"measures must be among {', '.join(map(repr, statistics))}, got {strange[0]!r}")
     rows = []
     for measure in measures:
         statistic = statistics[measure]
@@ -175,5 +176,5 @@ def _molecule(smiles: str) -> "Chem.Mol":
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles)
     if molecule is None or not molecule.GetNumAtoms():
-        raise ValueError(f"not a SMILES that RDKit can read: {smiles!r}")
+        raise UserError(f"not a SMILES that RDKit can read: {smiles!r}")
     return molecule

@@ -19,6 +19,7 @@ from equinotes.data.qm9 import load_qm9
 from equinotes.networks.adapted import Adapted, Call
 from equinotes.networks.base import Network, Parts, pack_parts
 from equinotes.runs.store import Run
+from equinotes.support.errors import UserError
 
 CONDITIONAL = "conditional"
 Summary = Callable[[Float[np.ndarray, " molecules"], Float[np.ndarray, "draws molecules"]], dict[str, float]]
@@ -74,10 +75,10 @@ def diagnose(
     Raises ValueError for an unknown `mode`, and as `Adapted` does.
     """
     if mode not in (*MODES, CONDITIONAL):
-        raise ValueError(f"mode must be one of {', '.join(map(repr, (*MODES, CONDITIONAL)))}, got {mode!r}")
+        raise UserError(f"mode must be one of {', '.join(map(repr, (*MODES, CONDITIONAL)))}, got {mode!r}")
     if isinstance(network, nn.Module) and not isinstance(network, Network):
         if layers is None:
-            raise ValueError("a torch module needs layers={name of a submodule: irreps of what it puts out, ...}")
+            raise UserError("a torch module needs layers={name of a submodule: irreps of what it puts out, ...}")
         network = Adapted(network, layers, call)
     net = as_network(network)
     training = net.training

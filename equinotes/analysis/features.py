@@ -16,6 +16,7 @@ from equinotes.data.qm9 import QM9, load_qm9
 from equinotes.networks.base import Network, Parts, pack_parts
 from equinotes.runs.store import Run
 from equinotes.support.cores import side_by_side
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 from equinotes.training.prediction import batch_of, predict
 from equinotes.training.targets import prepare
@@ -60,7 +61,7 @@ def embed(
     Raises ValueError for rows outside the data set and for an unknown `per` or `frame`.
     """
     if per not in ("molecule", "atom"):
-        raise ValueError(f"per must be 'molecule' or 'atom', got {per!r}")
+        raise UserError(f"per must be 'molecule' or 'atom', got {per!r}")
     net = as_network(run)
     collected: list[list[np.ndarray]] = [[] for _ in net.layers]
     for batch, _ in _batches(net, rows, batch_size, progress, frame, seed):

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Integer
 
+from equinotes.support.errors import UserError
+
 
 def harmonics(
     l: int, directions: Float[np.ndarray, "*batch 3"], normalization: str = "integral"
@@ -164,7 +166,7 @@ def coupling(l1: int, l2: int, l3: int) -> Float[np.ndarray, "m1 m2 m3"]:
     Raises ValueError where the triangle rule forbids the product.
     """
     if not abs(l1 - l2) <= l3 <= l1 + l2:
-        raise ValueError(f"no product of orders {l1} and {l2} has order {l3}: it must lie between {abs(l1 - l2)} and {l1 + l2}")
+        raise UserError(f"no product of orders {l1} and {l2} has order {l3}: it must lie between {abs(l1 - l2)} and {l1 + l2}")
     import torch
     from e3nn import o3
 

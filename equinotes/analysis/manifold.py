@@ -15,6 +15,7 @@ from sklearn.manifold import trustworthiness as _trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
 from equinotes.irreps import invariants, split_irreps
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def phate_by_irrep(
         try:
             places = phate(part, knn=knn, seed=seed, landmarks=landmarks, n_jobs=n_jobs)
         except ValueError as error:
-            raise ValueError(f"no PHATE picture of {irrep}: {error}") from error
+            raise UserError(f"no PHATE picture of {irrep}: {error}") from error
         tables.append(
             pd.DataFrame({"molecule": np.arange(len(x)), "irrep": irrep, "phate1": places[:, 0], "phate2": places[:, 1]})
         )
@@ -80,7 +81,7 @@ def feature_tables(
 ) -> dict[str, Float[np.ndarray, "molecules _"]]:
     """One table of features per irrep: `raw` components, or the invariants `norms` or `power`."""
     if kind not in ("raw", "norms", "power"):
-        raise ValueError(f"kind must be 'raw', 'norms' or 'power', got {kind!r}")
+        raise UserError(f"kind must be 'raw', 'norms' or 'power', got {kind!r}")
     if kind != "raw":
         return invariants(x, irreps, kind)
     return {ir: part.reshape(len(part), -1) for ir, part in split_irreps(x, irreps).items()}
@@ -94,12 +95,12 @@ def phate(
     The axes have no sign of their own: they are turned so that their third moments are positive.
     """
     if knn < 1:
-        raise ValueError(f"knn must be at least 1, got {knn}")
+        raise UserError(f"knn must be at least 1, got {knn}")
     if not np.isfinite(x).all():
-        raise ValueError(f"{int((~np.isfinite(x)).any(axis=1).sum())} of {len(x)} points are not finite")
+        raise UserError(f"{int((~np.isfinite(x)).any(axis=1).sum())} of {len(x)} points are not finite")
     distinct, back = _distinct(np.asarray(x, dtype=np.float64))
     if len(distinct) < knn + 3:
-        raise ValueError(f"{len(x)} points hold {len(distinct)} distinct ones, knn={knn} needs at least {knn + 3}")
+        raise UserError(f"{len(x)} points hold {len(distinct)} distinct ones, knn={knn} needs at least {knn + 3}")
     from phate import PHATE
 
     # SMACOF is the solver of the PHATE paper's figures: it finds the same places as PHATE's default, and it converges
@@ -117,7 +118,7 @@ def phate(
 def neighbours(x: Float[np.ndarray, "points dim"], k: int) -> Int[np.ndarray, "points k"]:
     """The k nearest other points of each point, in Euclidean distance."""
     if not 1 <= k < len(x):
-        raise ValueError(f"k must lie between 1 and {len(x) - 1} for {len(x)} points, got {k}")
+        raise UserError(f"k must lie between 1 and {len(x) - 1} for {len(x)} points, got {k}")
     return NearestNeighbors(n_neighbors=k).fit(x).kneighbors(return_distance=False)
 
 
@@ -129,7 +130,7 @@ def neighbour_overlap(a: Float[np.ndarray, "points dim_a"], b: Float[np.ndarray,
     Overlap(overlap=1.0, chance=0.1)
     """
     if len(a) != len(b):
-        raise ValueError(f"both sets must hold the same points, got {len(a)} and {len(b)}")
+        raise UserError(f"both sets must hold the same points, got {len(a)} and {len(b)}")
     shared = [len(np.intersect1d(*pair)) for pair in zip(neighbours(a, k), neighbours(b, k), strict=True)]
     return Overlap(float(np.mean(shared)) / k, k / (len(a) - 1))
 

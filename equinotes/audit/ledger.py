@@ -11,6 +11,7 @@ from equinotes.audit.claims import CLAIMS
 from equinotes.audit.remarks import remarks
 from equinotes.audit.report import Tables, markdown_table, percent
 from equinotes.audit.tables import load_all
+from equinotes.support.errors import UserError
 from equinotes.support.repository import find_root
 
 COMMITTED = ("55fd4bf93c5025428c71c1a4dcefef4e73699dad", "2026-11-22T23:17:14+00:00")
@@ -128,7 +129,7 @@ def with_headline(text: str, headline: str) -> str:
     before, mark, rest = text.partition("<!-- result -->")
     _, end, after = rest.partition("<!-- /result -->")
     if not (mark and end):
-        raise ValueError("no <!-- result --> ... <!-- /result --> in this page")
+        raise UserError("no <!-- result --> ... <!-- /result --> in this page")
     return before + mark + headline + end + after
 
 

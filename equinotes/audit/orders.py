@@ -20,6 +20,7 @@ from equinotes.audit.report import (
     rows_of,
 )
 from equinotes.audit.statistics import student
+from equinotes.support.errors import UserError
 
 MUL = 16
 """Channels of all networks that are examined."""
@@ -57,7 +58,7 @@ def at_block(table: pd.DataFrame, block: int) -> pd.DataFrame:
     """Rows behind one block; ValueError where the table has rows, but none behind this one."""
     blocks = sorted(table["block"].unique())
     if blocks and block not in blocks:
-        raise ValueError(f"nothing was measured behind block {block}, only behind {listed([str(one) for one in blocks])}")
+        raise UserError(f"nothing was measured behind block {block}, only behind {listed([str(one) for one in blocks])}")
     return table[table["block"] == block]
 
 
@@ -192,7 +193,7 @@ def pictures(tables: Tables, reference: str, seed: int) -> pd.DataFrame:
     table = table[table["run_id"].isin(chosen["run_id"])]
     seeds = sorted(table["seed"].unique())
     if seeds and seed not in seeds:
-        raise ValueError(f"no pictures of seed {seed}, only of {listed([str(one) for one in seeds])}")
+        raise UserError(f"no pictures of seed {seed}, only of {listed([str(one) for one in seeds])}")
     table = table[table["seed"] == seed].sort_values("trained", kind="stable")
     names = table["trained"].map({True: "trained", False: "untrained"})
     return table.assign(molecule=pd.factorize(table["qm9_index"])[0], network=names)

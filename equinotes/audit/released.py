@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Int, Shaped
 
 from equinotes.irreps import split_irreps
+from equinotes.support.errors import UserError
 
 if TYPE_CHECKING:
     from e3nn import o3
@@ -56,7 +57,7 @@ def orders_in_row(irreps: "o3.Irreps | str") -> Int[np.ndarray, " dim"]:
 def panels(x: Shaped[Any, "*batch dim"], irreps: "o3.Irreps | str", cut: str) -> dict[int, Any]:
     """What stands in the panel named after each order, [*batch, components]: cut as "released", or where the "irreps" lie."""
     if cut not in ("released", "irreps"):
-        raise ValueError(f"cut must be 'released' or 'irreps', got {cut!r}")
+        raise UserError(f"cut must be 'released' or 'irreps', got {cut!r}")
     if cut == "released":
         return cut_like_released(x, irreps)
     return {int(irrep[:-1]): part.reshape(*part.shape[:-2], -1) for irrep, part in split_irreps(x, irreps).items()}
@@ -117,7 +118,7 @@ def _with_hydrogens(smiles: str, sanitise: bool) -> "Chem.Mol":
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles, sanitize=sanitise)
     if molecule is None:
-        raise ValueError(f"not a SMILES that RDKit can read: {smiles!r}")
+        raise UserError(f"not a SMILES that RDKit can read: {smiles!r}")
     molecule.UpdatePropertyCache(strict=False)
     return Chem.AddHs(molecule)
 

@@ -9,10 +9,11 @@ import pandas as pd
 from equinotes.analysis.controls import linear_baselines
 from equinotes.audit import protocol
 from equinotes.audit.tables import SCHEMAS, folder_of, load, load_all, merged, provenance_of, write
-from equinotes.config import PRESETS, RunConfig, unknown
+from equinotes.config import PRESETS, RunConfig
 from equinotes.data.qm9 import QM9, load_qm9
 from equinotes.data.splits import draw_split
 from equinotes.runs.store import Run
+from equinotes.support.errors import UserError, unknown
 from equinotes.support.progress import bar
 
 __all__ = ["SCHEMAS", "load", "load_all", "planned", "provenance_of", "selected", "state", "store"]
@@ -32,7 +33,7 @@ def selected(experiments: tuple[str, ...]) -> list[RunConfig]:
     known = protocol.experiments()
     for name in experiments:
         if name not in known:
-            raise ValueError(unknown("experiment", name, list(known)))
+            raise UserError(unknown("experiment", name, list(known)))
     return [config for name in experiments for config in known[name]]
 
 
@@ -100,6 +101,6 @@ def _side_by_side(name: str, parts: list[pd.DataFrame], keep: set[str], place: P
     tables = [*([kept] if len(kept.columns) > len(molecules) else []), *parts]
     for table in tables[1:]:
         if not all(np.array_equal(table[name], tables[0][name]) for name in molecules):
-            raise ValueError(f"{table.columns[-1]} and {tables[0].columns[-1]} were not tested on the same molecules")
+            raise UserError(f"{table.columns[-1]} and {tables[0].columns[-1]} were not tested on the same molecules")
     columns = pd.concat([tables[0][molecules], *(table.drop(columns=molecules) for table in tables)], axis=1)
     return columns[[*molecules, *(run_id for run_id in planned() if run_id in columns)]]

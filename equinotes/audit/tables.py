@@ -14,8 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equinotes.config import RunConfig, unknown
+from equinotes.config import RunConfig
 from equinotes.runs import provenance
+from equinotes.support.errors import UserError, unknown
 from equinotes.support.files import read_json, write_atomically, write_json
 from equinotes.support.repository import find_root
 
@@ -106,7 +107,7 @@ def load(name: str, folder: Path | str | None = None) -> pd.DataFrame:
     where the folder is not there.
     """
     if name not in SCHEMAS:
-        raise ValueError(unknown("table", name, list(SCHEMAS)))
+        raise UserError(unknown("table", name, list(SCHEMAS)))
     place = folder_of(folder)
     if not place.is_dir():
         raise FileNotFoundError(f"no stored tables at {place}; equinotes audit store makes them")
@@ -116,7 +117,7 @@ def load(name: str, folder: Path | str | None = None) -> pd.DataFrame:
     try:
         stored = pq.read_table(path)
     except pa.ArrowException as error:
-        raise ValueError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
     check(name, stored.schema)
     table = stored.to_pandas()
     for column, kind in SCHEMAS[name].items():
@@ -135,14 +136,14 @@ def check(name: str, schema: pa.Schema) -> None:
     kinds, found = SCHEMAS[name], dict(zip(schema.names, schema.types, strict=True))
     for column in kinds:
         if column not in found:
-            raise ValueError(f"table {name} lacks the column {column!r}; it has {', '.join(map(repr, found))}")
+            raise UserError(f"table {name} lacks the column {column!r}; it has {', '.join(map(repr, found))}")
     start, further = FURTHER.get(name, (None, ""))
     for column, kind in found.items():
         if column not in kinds and (start is None or not column.startswith(start)):
-            raise ValueError(f"table {name}: {unknown('column', column, list(kinds))}")
+            raise UserError(f"table {name}: {unknown('column', column, list(kinds))}")
         wanted = kinds.get(column, further)
         if not _fits(kind, wanted):
-            raise ValueError(f"table {name}: the column {column!r} must hold {wanted}, it holds {kind}")
+            raise UserError(f"table {name}: the column {column!r} must hold {wanted}, it holds {kind}")
 
 
 def write(name: str, table: pd.DataFrame, folder: Path | str | None = None) -> None:
@@ -156,7 +157,7 @@ def write(name: str, table: pd.DataFrame, folder: Path | str | None = None) -> N
     try:
         stored = pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata()
     except (KeyError, pa.ArrowException) as error:
-        raise ValueError(f"table {name} does not have the columns {', '.join(SCHEMAS[name])}: {error}") from error
+        raise UserError(f"table {name} does not have the columns {', '.join(SCHEMAS[name])}: {error}") from error
     path = place / f"{name}.parquet"
     write_atomically(path, lambda beside: pq.write_table(stored, beside, compression="zstd"))
     known = read_json(place / PROVENANCE) if (place / PROVENANCE).exists() else {}

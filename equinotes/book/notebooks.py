@@ -1,4 +1,4 @@
-"""Run parameterised notebooks, in this very environment and with a note of where their numbers come from."""
+"""Run parameterised notebooks in this environment, with a note on where their numbers come from."""
 
 import logging
 import os
@@ -20,19 +20,20 @@ from papermill.exceptions import PapermillExecutionError
 
 from equinotes.book.parameters import PARAMETERS, Parameter, find_notebook, parameters_of, read_notebook, write_notebook
 from equinotes.runs import provenance
+from equinotes.support.errors import TaskFailed, check_names
 from equinotes.support.progress import line
-from equinotes.support.values import check, check_names
+from equinotes.support.values import check
 
 INJECTED, PROVENANCE = "injected-parameters", "provenance"
 HIDDEN = "remove-cell"
 """Tag that keeps a cell out of the book."""
 
 
-logging.getLogger("papermill").addHandler(logging.NullHandler())  # what it logs comes as an exception as well
+logging.getLogger("papermill").addHandler(logging.NullHandler())  # its errors are raised as exceptions as well
 
 
-class NotebookFailed(RuntimeError):
-    """A cell stopped with an error; the message holds the cell, the end of the traceback and where the rest was kept."""
+class NotebookFailed(TaskFailed):
+    """A cell failed; the message gives the cell, the end of the traceback and the path of the partial notebook."""
 
 
 def run_notebook(
@@ -42,13 +43,13 @@ def run_notebook(
     out: str | Path | None = None,
     progress: bool = True,
 ) -> Path:
-    """Execute a notebook in this very environment and return the path of the executed copy.
+    """Execute a notebook in this environment and return the path of the executed copy.
 
-    The copy goes to `out` (default `executed/<name>.ipynb`), whole or not at all, with a cell after its title that says where its
-    numbers come from. Relative paths in the notebook start at the current folder.
+    The copy is written to `out` (default `executed/<name>.ipynb`) atomically, with a cell after its title that states version,
+    commit, date, parameters and command. Relative paths in the notebook start at the current folder.
 
-    Raises FileNotFoundError and ValueError for an unknown notebook or parameter (with the nearest names) or a damaged file,
-    TypeError for a value of another type, NotebookFailed where a cell fails: what ran is then kept as `<name>.failed.ipynb`.
+    Raises FileNotFoundError for an unknown notebook, UserError for an unknown parameter, a value of another type or out of range
+    and a damaged file, NotebookFailed where a cell fails: what ran is then kept as `<name>.failed.ipynb`.
     """
     path = find_notebook(name_or_path)
     known = parameters_of(path)
@@ -77,7 +78,7 @@ def run_notebook(
 
 
 def rerun_command(path: Path, given: Mapping[str, Any]) -> str:
-    """The command that runs a notebook again with the same values.
+    """The command that runs a notebook with the same values again.
 
     >>> rerun_command(Path("notebooks/01_spherical_harmonics.ipynb"), {"lmax": 3, "ls": [0, 1]})
     'equinotes run 01_spherical_harmonics -p lmax=3 -p ls=0,1'
@@ -91,7 +92,7 @@ def rerun_command(path: Path, given: Mapping[str, Any]) -> str:
 
 
 def _prepared(path: Path, given: Mapping[str, Any], known: Mapping[str, Parameter]) -> nbformat.NotebookNode:
-    """The notebook with the given values after its parameters cell, and where they come from after its title."""
+    """The notebook with the given values after its parameters cell, and the provenance cell after its title."""
     notebook = nbformat.v4.upgrade(read_notebook(path))
     record = {
         "version": provenance.versions()["equinotes"],
@@ -112,7 +113,7 @@ def _prepared(path: Path, given: Mapping[str, Any], known: Mapping[str, Paramete
 
 
 def _provenance_cell(record: Mapping[str, Any]) -> nbformat.NotebookNode:
-    """A folded note: HTML, because that folds in Jupyter and in the book alike."""
+    """A collapsed note, in HTML, which Jupyter and the book both collapse."""
     values = ", ".join(f"`{name} = {value!r}`" for name, value in record["parameters"].items()) or "none"
     source = [
         "<details class='provenance'><summary>Where this page's numbers come from</summary>",
@@ -127,7 +128,7 @@ def _provenance_cell(record: Mapping[str, Any]) -> nbformat.NotebookNode:
 
 
 def _execute(path: Path, name: str, progress: bool) -> None:
-    """Execute a notebook in place, saved after each cell; the kernel ends with this call, however that ends."""
+    """Execute a notebook in place and save it after each cell; the kernel ends with this call, also after an error."""
     shown = {"desc": name, "leave": False, "mininterval": 10.0}
     if terminal():
         shown |= {"mininterval": 0.2, "position": line()}
@@ -145,7 +146,7 @@ def _execute(path: Path, name: str, progress: bool) -> None:
 
 @contextmanager
 def _kernel_manager() -> Iterator[type[AsyncKernelManager]]:
-    """A kernel manager that starts this interpreter, whatever kernels are or are not installed under the name `python3`."""
+    """A kernel manager that starts this interpreter, not the kernel installed as `python3`."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         spec = KernelSpec(
             argv=[
@@ -160,8 +161,8 @@ def _kernel_manager() -> Iterator[type[AsyncKernelManager]]:
             display_name="Python 3",
             language="python",
             env={
-                "EQUINOTES_PROGRESS": terminal() or "0",  # bars belong on the terminal, not in the executed notebook
-                "IPYTHONDIR": folder,  # nobody's own start-up files
+                "EQUINOTES_PROGRESS": terminal() or "0",  # bars go to the terminal, not into the executed notebook
+                "IPYTHONDIR": folder,  # no start-up files of the user
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             },
@@ -170,7 +171,7 @@ def _kernel_manager() -> Iterator[type[AsyncKernelManager]]:
         class ThisInterpreter(AsyncKernelManager):
             shutdown_wait_time = 1.0
             connection_file = str(Path(folder) / "kernel.json")
-            if sys.platform != "win32":  # no port that another user of the machine could read
+            if sys.platform != "win32":  # no TCP port open to other users
                 transport = "ipc"
 
             @property
@@ -181,7 +182,7 @@ def _kernel_manager() -> Iterator[type[AsyncKernelManager]]:
 
 
 def terminal() -> str | None:
-    """Path of the terminal behind stderr, or None."""
+    """Path of the terminal that stderr writes to, or None."""
     try:
         return os.ttyname(sys.stderr.fileno())
     except (OSError, AttributeError, ValueError):
@@ -189,8 +190,8 @@ def terminal() -> str | None:
 
 
 def _failure(path: Path, error: Exception, kept: Path) -> str:
-    """What happened in one line, the end of the traceback, and where the partial notebook is."""
-    rest = f"what ran until then is kept in {kept}"
+    """The error in one line, the end of the traceback, and the path of the partial notebook."""
+    rest = f"the partial notebook is kept in {kept}"
     if not isinstance(error, PapermillExecutionError):
         return f"the kernel of {path.name} died (out of memory?); {rest}"
     plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))

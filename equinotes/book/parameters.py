@@ -1,50 +1,60 @@
-"""Find and read notebooks, and the parameters that they announce."""
+"""Find and read notebooks and their parameters."""
 
 import ast
-import inspect
-import io
 import re
-import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import nbformat
 
-from equinotes.config import unknown
+from equinotes.support.errors import UserError, check_names, unknown
 from equinotes.support.files import write_atomically
-from equinotes.support.values import check_names, parse, type_of
+from equinotes.support.values import bounded, parse, type_of
+
+if TYPE_CHECKING:
+    from papermill.models import Parameter as Read
 
 PARAMETERS = "parameters"
 """Tag of the cell whose assignments are a notebook's parameters."""
+FORM = "name: type = value  # help, with int, float, bool, str or list[...] as type"
+RANGE = re.compile(
+    r"\((?:each )?(?:(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+)|at least (?P<least>-?[\d.]+)|one of (?P<choices>[^()]+))\)$"
+)
+"""How the help of a parameter ends when values have a range: `(0 to 11)`, `(at least 1)` or `(one of quick, paper)`. Both ends
+belong to a range. For a list it holds for each item, and may be written `(each 0 to 11)`."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell, such as `lmax: int = 4  # highest order drawn`."""
+    """One line of a parameters cell, such as `lmax: int = 4  # highest order drawn (0 to 11)`."""
 
     name: str
+    annotation: str | None
+    """Its type as it is written; None where none is."""
     hint: Any
-    """Its type; None where any value goes."""
+    """Its type, with the range that the help ends in; None: any value."""
     default: Any
     help: str
 
     def __str__(self) -> str:
-        kind = "" if self.hint is None else f": {inspect.formatannotation(self.hint)}"
+        kind = "" if self.annotation is None else f": {self.annotation}"
         return f"{self.name}{kind} = {self.default!r}"
 
 
 def notebooks_folder() -> Path:
-    """The book's notebooks: the folder beside the package, or here; FileNotFoundError where neither is there."""
+    """Folder of the book's notebooks: beside the package, or in the current folder; FileNotFoundError if neither exists."""
     for folder in (Path(__file__).parents[2] / "notebooks", Path("notebooks")):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError("no folder 'notebooks' beside the package or here; go to the book's folder or give a notebook's path")
+    raise FileNotFoundError(
+        "no folder 'notebooks' beside the package or here; change to the book's folder or give a notebook's path"
+    )
 
 
 def list_notebooks() -> list[Path]:
-    """The book's notebooks, in their order."""
+    """The book's notebooks, sorted by number."""
     return sorted(path for path in notebooks_folder().glob("*.ipynb") if not path.name.startswith("."))
 
 
@@ -65,18 +75,18 @@ def find_notebook(name: str | Path) -> Path:
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """The notebook in this file; ValueError in one line where it is damaged."""
+    """The notebook in this file; UserError if the file is damaged."""
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except (nbformat.ValidationError, nbformat.reader.NotJSONError, ValueError, AttributeError, KeyError, TypeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path} is damaged or no notebook: {reason[:120]}") from error
+        raise UserError(f"{path} is damaged or not a notebook: {reason[:120]}") from error
     return notebook
 
 
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write a notebook, whole or not at all."""
+    """Write a notebook atomically."""
     text = nbformat.writes(notebook) + "\n"
     write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
@@ -88,48 +98,74 @@ def title_of(path: Path) -> str:
     return heading[1].strip() if heading else path.stem
 
 
+def seconds_of(path: Path) -> float | None:
+    """Seconds that a notebook took when it was last executed here, by `equinotes run` or for the book; None if it was not."""
+    copies = [Path("executed", path.name), path.resolve().parents[1] / "_executed" / path.name]
+    for copy in sorted(filter(Path.is_file, copies), key=lambda copy: copy.stat().st_mtime, reverse=True):
+        seconds = read_notebook(copy).metadata.get("papermill", {}).get("duration")
+        if seconds is not None:
+            return float(seconds)
+    return None
+
+
 def parameters_of(path: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook, in the order of its cell tagged `parameters`; ValueError where that cell is no Python."""
+    """The parameters of a notebook, in the order of its cell tagged `parameters`, as papermill reads that cell.
+
+    A comment that ends in `(0 to 11)`, `(at least 1)` or `(one of quick, paper)` states which values are allowed, both ends
+    included; `(each 0 to 11)` states it for the items of a list.
+
+    Raises UserError where the cell is not valid Python, or assigns a name in a way that papermill does not read.
+    """
     cell = next((cell for cell in read_notebook(path).cells if PARAMETERS in cell.metadata.get("tags", [])), None)
     if cell is None:
         return {}
     try:
         statements = ast.parse(cell.source).body
-        comments = _comments(cell.source)
-    except (SyntaxError, tokenize.TokenError) as error:
-        raise ValueError(f"the parameters cell of {path} is no valid Python: {error}") from error
-    found = [_parameter(statement, comments) for statement in statements]
-    return {parameter.name: parameter for parameter in found if parameter is not None}
+    except SyntaxError as error:
+        raise UserError(f"the parameters cell of {path} is not valid Python: {error}") from error
+    from papermill.translators import PythonTranslator  # half a second to import
+
+    parameters = {each.name: _parameter(each) for each in PythonTranslator.inspect(cell)}
+    assigned = [node.id for node in statements for node in ast.walk(node) if _is_assigned(node)]
+    if unread := [name for name in assigned if name not in parameters]:
+        raise UserError(f"the parameters cell of {path} must assign {unread[0]} in the form {FORM}")
+    return parameters
 
 
-def _comments(source: str) -> dict[int, str]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ").strip() for token in tokens if token.type == tokenize.COMMENT}
+def _is_assigned(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
-def _parameter(statement: ast.stmt, comments: Mapping[int, str]) -> Parameter | None:
-    target: ast.expr
-    annotation: ast.expr | None = None
-    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        target, annotation, value = statement.target, statement.annotation, statement.value
-    elif isinstance(statement, ast.Assign):
-        target, value = statement.targets[0], statement.value
-    else:
-        return None
-    if not isinstance(target, ast.Name):
-        return None
+def _parameter(read: "Read") -> Parameter:
+    annotation = None if read.inferred_type_name == "None" else read.inferred_type_name
     try:
-        default = ast.literal_eval(value)
+        default = ast.literal_eval(read.default)
         hint = type_of(annotation, default)
-    except ValueError:
-        default, hint = ast.unparse(value), type_of(annotation, None)
-    return Parameter(target.id, hint, default, comments.get(statement.end_lineno or statement.lineno, ""))
+    except (ValueError, SyntaxError):  # not a literal
+        default, hint = read.default, type_of(annotation, None)
+    return Parameter(read.name, annotation, _in_range(hint, read.help), default, read.help)
+
+
+def _in_range(hint: Any, help: str) -> Any:
+    """The type, with the range that ends the help of a parameter.
+
+    >>> from equinotes.support.values import describe
+    >>> describe(_in_range(int, "highest order (0 to 11)"))
+    'a whole number from 0 to 11'
+    """
+    stated = RANGE.search(help)
+    if hint is None or stated is None:
+        return hint
+    if stated["choices"]:
+        return Literal[tuple(re.split(r", | or ", stated["choices"]))]
+    low, high = (None if text is None else ast.literal_eval(text) for text in (stated["least"] or stated["low"], stated["high"]))
+    return bounded(hint, low, high)
 
 
 def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
-    """`["lmax=3", "ls=0,1,2"]` as values of the types that the notebook announces.
+    """`["lmax=3", "ls=0,1,2"]` as values of the notebook's types.
 
-    Raises ValueError for a text without `=`, for an unknown name (with the nearest ones) and for a value of another type.
+    Raises UserError for a text without `=`, an unknown name (with the nearest ones), and a value of another type or out of range.
     """
     known = parameters_of(path)
     values = {}
@@ -137,7 +173,7 @@ def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
         name, equals, text = assignment.partition("=")
         name = name.strip()
         if not equals:
-            raise ValueError(f"a parameter is written name=value, got {assignment!r}")
+            raise UserError(f"a parameter is written name=value, got {assignment!r}")
         check_names(f"parameter of {path.stem}", [name], list(known))
         values[name] = parse(name, text, known[name].hint)
     return values

@@ -1,4 +1,4 @@
-"""Build the book: execute the notebooks that changed, then make the site, and do neither twice."""
+"""Build the book: execute notebooks that are out of date, then build the site if anything changed."""
 
 import contextlib
 import hashlib
@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import Literal
 
+from equinotes.support.errors import TaskFailed, UserError
 from equinotes.support.files import write_atomically
 from equinotes.support.repository import find_root
 
@@ -24,40 +25,40 @@ EXECUTED = Path("_executed")
 LOG = Path("_build", "book.log")
 
 NOT_IN_NOTEBOOKS = {"book", "cli"}
-"""Rooms of the package that no notebook can depend on."""
+"""Subpackages that no notebook depends on."""
 
 
 def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: int = 2, progress: bool = True) -> Path:
-    """Execute the notebooks whose result is out of date, build the site where anything changed, and give its first page.
+    """Execute the notebooks that are out of date, build the site if anything changed, and return its first page.
 
-    A notebook is out of date when its source, the package, the lock or the stored results differ from what they were when
-    it was executed. Notebooks start in order of their names; where two need the same network, one waits while the other
-    trains it.
+    A notebook is out of date if its source, the package, the lock or the stored results changed since it was executed.
+    Notebooks start in order of their names; if two need the same network, one waits while the other trains it.
 
     Parameters
     ----------
     root
-        The repository; found from the working directory or from where the package lies unless given.
+        The repository; by default the one above the working directory or the package.
     execute
-        "stale": the notebooks out of date; "all": every notebook; "none": the site is built from what is executed already.
+        "stale": notebooks that are out of date; "all": every notebook; "none": build the site from earlier executions.
     jobs
-        Notebooks that run at a time, each with its share of the cores.
+        Notebooks that run at a time; they share the cores.
     progress
-        Say what is done.
+        Print each step.
 
     Raises
     ------
     ValueError
-        `jobs` is less than 1.
+        `jobs` is less than 1, or no entry of _toc.yml matches a notebook.
     FileNotFoundError
-        No book lies at `root`, or a notebook was never executed and `execute="none"`.
+        There is no book at `root`, or `execute="none"` and a notebook was never executed.
     RuntimeError
-        A notebook failed (the others were executed and are kept), or the site has warnings, which count as errors.
+        A notebook failed (the others are executed and kept), or the site has warnings, which count as errors.
     """
     if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+        raise UserError(f"jobs must be at least 1, got {jobs}")
     root = find_root(root)
     notebooks = sorted((root / "notebooks").glob("*.ipynb"))
+    _check_contents(root, notebooks)
     _forget_removed(root, notebooks)
     if execute != "none":
         inputs = _digest(root, [*_package(root, NOT_IN_NOTEBOOKS), *_files(root / "results"), root / "requirements.lock"])
@@ -66,6 +67,25 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: i
     elif missing := [notebook.name for notebook in notebooks if not (root / EXECUTED / notebook.name).exists()]:
         raise FileNotFoundError(f"not executed yet: {', '.join(missing)}; build without execute='none' first")
     return _build_site(root, progress)
+
+
+def _check_contents(root: Path, notebooks: list[Path]) -> None:
+    """UserError unless the table of contents names every notebook, or a pattern in it matches."""
+    from sphinx.util.matching import patmatch
+    from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
+
+    try:
+        contents = parse_toc_yaml(root / "_toc.yml")
+    except MalformedError as error:
+        raise UserError(f"_toc.yml is not a table of contents: {error}") from error
+    pages = {notebook.name: (EXECUTED / notebook.stem).as_posix() for notebook in notebooks}
+    missing = [
+        name
+        for name, page in pages.items()
+        if page not in contents and not any(patmatch(page, glob) for glob in contents.globs())
+    ]
+    if missing:
+        raise UserError(f"{', '.join(missing)} would be missing from the book: no entry of _toc.yml matches")
 
 
 def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool, jobs: int) -> None:
@@ -77,13 +97,13 @@ def _execute_all(root: Path, notebooks: list[Path], inputs: str, progress: bool,
             failures.append(f"{notebook.name}: {error}")
         _say(progress, f"{notebook.stem} {'done' if error is None else 'failed'} after {seconds:.0f} s")
     if failures:
-        raise RuntimeError(f"{len(failures)} of {len(notebooks)} notebooks failed, the others are kept:\n" + "\n".join(failures))
+        raise TaskFailed(f"{len(failures)} of {len(notebooks)} notebooks failed, the others are kept:\n" + "\n".join(failures))
 
 
 def _executed(root: Path, notebooks: list[Path], progress: bool, jobs: int) -> Iterator[tuple[Path, float, str | None]]:
-    """Execute notebooks, some at a time; each one's seconds and what went wrong, when it ends.
+    """Execute notebooks, `jobs` at a time; yield each with its seconds and its error when it ends.
 
-    Each of the processes is a pool of its own: where one dies, only its notebook is lost, and another takes its place.
+    Each process is a pool of its own: if one dies, only its notebook is lost, and a new process replaces it.
     """
     if jobs < 2 or len(notebooks) < 2:
         yield from ((notebook, *_execute(root, notebook, progress)) for notebook in notebooks)
@@ -93,7 +113,7 @@ def _executed(root: Path, notebooks: list[Path], progress: bool, jobs: int) -> I
         free = list(range(min(jobs, len(notebooks))))[::-1]
         pools = {line: stack.enter_context(_process(jobs, line)) for line in free}
         while todo or running:
-            while todo and free:  # none waits in a pool, where Ctrl-C would not reach it
+            while todo and free:  # none is queued in a pool, where Ctrl-C would not reach it
                 notebook, line = todo.pop(), free.pop()
                 running[pools[line].submit(_execute, root, notebook, progress)] = notebook, line
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -111,7 +131,7 @@ def _process(processes: int, line: int) -> ProcessPoolExecutor:
 
 
 def _execute(root: Path, notebook: Path, progress: bool) -> tuple[float, str | None]:
-    """Execute one notebook; seconds, and what went wrong in one line."""
+    """Execute one notebook; seconds, and the error in one line."""
     from equinotes.book.notebooks import run_notebook
 
     start = time.monotonic()
@@ -119,19 +139,19 @@ def _execute(root: Path, notebook: Path, progress: bool) -> tuple[float, str | N
     try:
         with contextlib.chdir(root):
             run_notebook(notebook, {}, out=root / EXECUTED / notebook.name, progress=progress)
-    except Exception as error:  # whatever a cell raises: the other notebooks still have their turn
+    except Exception as error:  # whatever a cell raises: the other notebooks still run
         return time.monotonic() - start, str(error)
     return time.monotonic() - start, None
 
 
 def _share_the_machine(processes: int, line: int) -> None:
-    """Each process gets its share of the cores, and a line of the terminal for its bars."""
+    """Give a process its share of the cores, and its own line of the terminal for progress bars."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ |= {"OMP_NUM_THREADS": str(max(1, cores // processes)), "EQUINOTES_BAR_LINE": str(line)}
 
 
 def _build_site(root: Path, progress: bool) -> Path:
-    """Make the site afresh beside its place and put it there when it is whole, unless nothing that it is made of changed."""
+    """Build the site in another folder and replace the old one when it is complete; do nothing if no source changed."""
     first_page, stamp = root / SITE / "index.html", root / "_build" / "site.sha256"
     sources = [
         *_files(root / "book"),
@@ -160,7 +180,7 @@ def _build_site(root: Path, progress: bool) -> Path:
 
 
 def _run_jupyter_book(root: Path, output: Path) -> None:
-    """One fresh build; a warning fails it, and is shown with its file and line."""
+    """Build from scratch; a warning fails the build, and is reported with its file and line."""
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     options = ["build", str(root), "--path-output", str(output), "-n", "-W", "--keep-going", "-q"]
     done = subprocess.run(
@@ -171,7 +191,7 @@ def _run_jupyter_book(root: Path, output: Path) -> None:
     if done.returncode:
         lines = text.partition("Traceback")[0].splitlines()
         said = [line.replace(f"{root}/", "") for line in lines if re.search(r"(WARNING|ERROR|CRITICAL): ", line)] or lines[-3:]
-        raise RuntimeError("the site was not built (everything is in _build/book.log):\n" + "\n".join(dict.fromkeys(said)))
+        raise TaskFailed("the site was not built (full log: _build/book.log):\n" + "\n".join(dict.fromkeys(said)))
 
 
 def _is_fresh(root: Path, notebook: Path, inputs: str) -> bool:
@@ -188,7 +208,7 @@ def _stamp(root: Path, notebook: Path) -> Path:
 
 
 def _forget_removed(root: Path, notebooks: list[Path]) -> None:
-    """Delete executed notebooks whose source is gone: the table of contents lists all that it finds."""
+    """Delete executed notebooks without a source: patterns in the table of contents would still match them."""
     names = {notebook.name for notebook in notebooks}
     for executed in (root / EXECUTED).glob("*.ipynb"):
         if executed.name not in names:
@@ -206,7 +226,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _digest(root: Path, files: Iterable[Path]) -> str:
-    """SHA-256 over the files' places and contents, in order of their places."""
+    """SHA-256 over paths and contents of the files, sorted by path."""
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(f"{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())

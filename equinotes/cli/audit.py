@@ -7,14 +7,16 @@ from typing import Annotated, Literal
 
 import tyro
 
+from equinotes.support.errors import UserError
+
 
 @dataclass(kw_only=True)
 class Audit:
     """Repeat the audit of the paper's claims, or a part of it.
 
-    Without a word it says how far the runs are. `run` trains what is left of some experiments (table, substitutes, factors,
-    scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete, `diagnose` examines
-    the trained networks, `verdicts` prints a verdict for every claim. Each can be stopped, and the same command continues.
+    Without an argument it counts planned and stored runs. `run` trains the missing runs of the named experiments (table,
+    substitutes, factors, scalars, full; by default all but full) and stores them, `store` only stores complete runs, `diagnose`
+    measures the trained networks, `verdicts` prints a verdict for every claim. Each can be interrupted and continued.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
@@ -24,7 +26,7 @@ class Audit:
     action: Annotated[Literal["status", "run", "store", "diagnose", "verdicts"], tyro.conf.Positional] = "status"
     """What to do."""
     experiments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT ...")] = ()
-    """Which experiments `run` trains."""
+    """Experiments that `run` trains."""
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     results_dir: Path | None = None
@@ -32,7 +34,7 @@ class Audit:
     device: str = "auto"
     """Where `run` trains: auto (a GPU when there is one), cpu, cuda or cuda:1."""
     workers: int | None = None
-    """Local processes of `run` or `diagnose`; as many as cores and memory allow when not given."""
+    """Local processes of `run` or `diagnose`; by default as many as cores and memory allow, or for `run` one per GPU."""
     scheduler: str | None = None
     """Address of the scheduler of a Dask cluster for `run` to train on instead, such as tcp://node1:8786."""
 
@@ -54,15 +56,15 @@ class Audit:
 
     def _check(self) -> None:
         if self.experiments and self.action != "run":
-            raise ValueError(f"only run takes experiments, got {self.action} {' '.join(self.experiments)}")
+            raise UserError(f"only run takes experiments, got {self.action} {' '.join(self.experiments)}")
         if self.device != "auto" and self.action != "run":
-            raise ValueError(f"only run takes --device, got {self.action} --device {self.device}")
+            raise UserError(f"only run takes --device, got {self.action} --device {self.device}")
         if self.scheduler is not None and self.action != "run":
-            raise ValueError(f"only run takes --scheduler, got {self.action} --scheduler {self.scheduler}")
+            raise UserError(f"only run takes --scheduler, got {self.action} --scheduler {self.scheduler}")
         if self.workers is not None and self.action not in ("run", "diagnose"):
-            raise ValueError(f"only run and diagnose take --workers, got {self.action} --workers {self.workers}")
+            raise UserError(f"only run and diagnose take --workers, got {self.action} --workers {self.workers}")
         if self.workers is not None and self.workers < 1:
-            raise ValueError(f"--workers must be at least 1, got {self.workers}")
+            raise UserError(f"--workers must be at least 1, got {self.workers}")
 
     def _train(self, configs: list) -> int:
         from equinotes.audit.store import store
@@ -72,7 +74,7 @@ class Audit:
         print(store(self.runs_dir, self.results_dir).to_string(index=False))
         bad = int((table["status"] != "done").sum())
         if bad:
-            print(f"{bad} of {len(table)} runs did not end well; the same command tries them again", file=sys.stderr)
+            print(f"{bad} of {len(table)} runs did not finish; the same command tries them again", file=sys.stderr)
         return int(bad > 0)
 
     def _diagnose(self) -> None:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from equinotes.cli.audit import Audit
+from equinotes.cli.book import Book, Run
+from equinotes.cli.estimates import training_time
 from equinotes.cli.flags import Orders, config_flags, config_of, configs_of, preset_of
 from equinotes.config import TARGETS, RunConfig
+from equinotes.support.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,14 +55,14 @@ class Data:
 
 @dataclass(kw_only=True)
 class Train:
-    """Train one network, or continue where its run was cut off.
+    """Train one network, or continue an interrupted run.
 
     $ equinotes train --preset quick --ls 0,1,2 --seed 1
     $ equinotes train --preset paper --device cuda
     """
 
     preset: Preset = None
-    """Where the other flags start: smoke (seconds), quick or nequip (minutes on a laptop), or paper (the paper's settings)."""
+    """Values that the other flags start from: smoke (seconds), quick or nequip (minutes on a laptop), or paper (the paper's)."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda or cuda:1."""
     runs_dir: Path = Path("runs")
@@ -84,23 +87,23 @@ class Train:
 class Sweep:
     """Train every combination of the values given, on local processes or a Dask cluster.
 
-    Complete runs are not trained again, and the same command continues a sweep that was stopped.
+    Complete runs are not trained again; the same command continues an interrupted sweep.
 
     $ equinotes sweep --preset quick --ls 0,1 0,1,2 0,1,2,3 --seed 0 1 2
     """
 
     preset: Preset = None
-    """Where the other flags start: smoke (seconds), quick or nequip (minutes on a laptop), or paper (the paper's settings)."""
+    """Values that the other flags start from: smoke (seconds), quick or nequip (minutes on a laptop), or paper (the paper's)."""
     device: str = "auto"
     """auto (a GPU when there is one), cpu, cuda or cuda:1."""
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     workers: int | None = None
-    """Local processes; as many as cores and memory allow when not given."""
+    """Local processes; by default one per GPU, or as many as cores and memory allow."""
     scheduler: str | None = None
     """Address of the scheduler of a Dask cluster to use instead, such as tcp://node1:8786."""
     dry_run: bool = False
-    """Only say what would be trained."""
+    """Only say what would be trained, and how long that takes where complete runs tell."""
     config: Annotated[ManyConfigs, tyro.conf.arg(name="")] = field(default_factory=ManyConfigs)  # type: ignore[valid-type]
 
     def run(self) -> int:
@@ -109,9 +112,11 @@ class Sweep:
         from equinotes.sweeps.sweep import sweep
 
         configs = configs_of(self.config)
-        complete = sum(Run(self.runs_dir / config.run_id).complete for config in configs)
-        print(f"runs: {len(configs)}, complete: {complete}", file=sys.stderr)
+        left = [config for config in configs if not Run(self.runs_dir / config.run_id).complete]
+        print(f"runs: {len(configs)}, complete: {len(configs) - len(left)}", file=sys.stderr)
         if self.dry_run:
+            if left:
+                print(f"left: {len(left)}, {training_time(left, self.runs_dir)}", file=sys.stderr)
             print("\n".join(config.run_id for config in configs))
             return 0
         table = sweep(configs, runs_dir=self.runs_dir, workers=self.workers, scheduler=self.scheduler, device=self.device)
@@ -120,67 +125,8 @@ class Sweep:
             _print_frame(overview(runs[runs["run_id"].isin(table["run_id"])]))
         bad = int((table["status"] != "done").sum())
         if bad:
-            print(f"{bad} of {len(table)} runs did not end well; the same command tries them again", file=sys.stderr)
+            print(f"{bad} of {len(table)} runs did not finish; the same command tries them again", file=sys.stderr)
         return int(bad > 0)
-
-
-@dataclass(kw_only=True)
-class Run:
-    """Run a notebook with your own parameters, or list notebooks and parameters.
-
-    Without a notebook, all are listed; with --list (or --help), the parameters of one.
-
-    $ equinotes run 01_spherical_harmonics -p lmax=3 -p molecule=1
-    """
-
-    notebook: Annotated[str | None, tyro.conf.Positional] = None
-    """Name, number or path of a notebook."""
-    parameters: Annotated[
-        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="parameter", aliases=("-p",), metavar="NAME=VALUE")
-    ] = ()
-    """A parameter; may be repeated. Lists are written 0,1,2 or 0-2."""
-    out: Path | None = None
-    """Where the executed notebook goes (default executed/<name>.ipynb)."""
-    list: bool = False
-    """List the notebook's parameters."""
-
-    def run(self) -> int:
-        from equinotes.book import parameters
-
-        if self.notebook is None:
-            for path in parameters.list_notebooks():
-                print(f"{path.stem:32} {parameters.title_of(path)}")
-            return 0
-        path = parameters.find_notebook(self.notebook)
-        if self.list:
-            print(f"{path.stem}: {parameters.title_of(path)}")
-            for parameter in parameters.parameters_of(path).values():
-                print(f"  -p {parameter!s:48} {parameter.help}")
-            return 0
-        values = parameters.parse_parameters(path, self.parameters)
-        from equinotes.book.notebooks import run_notebook
-
-        print(f"wrote {run_notebook(path, values, out=self.out)}")
-        return 0
-
-
-@dataclass(kw_only=True)
-class Book:
-    """Execute the notebooks that changed and build the site into _build/html.
-
-    $ equinotes book
-    """
-
-    execute: Literal["stale", "all", "none"] = "stale"
-    """Which notebooks to execute first: those that changed, all, or none."""
-    jobs: int = 2
-    """Notebooks that run at a time, each with its share of the cores."""
-
-    def run(self) -> int:
-        from equinotes.book.site import build
-
-        build(execute=self.execute, jobs=self.jobs)
-        return 0
 
 
 @dataclass(kw_only=True)
@@ -195,11 +141,11 @@ class Results:
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     stored: bool = False
-    """The runs whose results come with the book, in results/audit, instead of those in a run store."""
+    """Use the runs stored with the book, in results/audit, instead of those in a run store."""
     compare: Annotated[tuple[Orders, ...], tyro.conf.arg(metavar="ORDERS ORDERS")] = ()
-    """Two sets of orders: their test errors, paired over runs that agree in all else."""
+    """Two sets of orders: compare their test errors, paired over runs that agree in all other fields."""
     export: Path | None = None
-    """File for the whole table, every setting included: .csv or .parquet."""
+    """File for the whole table, with all settings: .csv or .parquet."""
 
     def run(self) -> int:
         from equinotes.runs import results
@@ -212,11 +158,11 @@ class Results:
         else:
             runs = list_runs(self.runs_dir)
         if runs.empty:
-            hint = "equinotes train or equinotes sweep makes some, and --stored shows those of the book"
+            hint = "run equinotes train or equinotes sweep, or use --stored for those of the book"
             raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; {hint}")
         if self.compare:
             if len(self.compare) != 2:
-                raise ValueError(f"--compare takes two sets of orders, got {len(self.compare)}")
+                raise UserError(f"--compare takes two sets of orders, got {len(self.compare)}")
             _print_frame(results.compare(runs, *self.compare))
         elif self.export is not None:
             results.export(runs, self.export)
@@ -230,7 +176,7 @@ Command = Data | Train | Sweep | Run | Book | Results | Audit
 
 
 def start_of(command: type[Command], words: Sequence[str]) -> Command | None:
-    """The defaults of a command where they depend on the preset that the words name."""
+    """The defaults of a command whose defaults depend on the preset, read from the arguments."""
     if command not in (Train, Sweep):
         return None
     preset, config = preset_of(words)

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from equinotes.config import PRESETS, RunConfig, unknown
+from equinotes.config import PRESETS, RunConfig
+from equinotes.support.errors import UserError, unknown
 from equinotes.support.values import parse
 
 
 def _in_one_word(name: str, metavar: str, hint: Any) -> Any:
-    """The type of a flag that takes a tuple as one word, its items between commas."""
+    """The type of a flag that takes a tuple as one word, with commas between the items."""
     spec = PrimitiveConstructorSpec(
         nargs=1,
         metavar=metavar,
@@ -27,7 +28,7 @@ def _in_one_word(name: str, metavar: str, hint: Any) -> Any:
 
 
 Orders: Any = _in_one_word("ls", "ORDERS", tuple[int, ...])
-"""A set of orders in one word: `0,1,2` or `0,3-6`."""
+"""Orders in one word: `0,1,2` or `0,3-6`."""
 
 METAVARS = {"ls": "ORDERS", "auxiliary": "NAMES", "terms": "NAMES", "term_weights": "NUMBERS"}
 _HINTS = get_type_hints(RunConfig)
@@ -77,7 +78,7 @@ def preset_of(argv: Sequence[str]) -> tuple[Any, RunConfig]:
         if flag == "--preset":
             name = name if equals else (argv[place + 1] if place + 1 < len(argv) else "")
             if name not in PRESETS:
-                raise ValueError(unknown("preset", name, list(PRESETS)))
+                raise UserError(unknown("preset", name, list(PRESETS)))
             return name, RunConfig.preset(name)
     return None, RunConfig()
 
@@ -92,7 +93,7 @@ def configs_of(flags: Any) -> list[RunConfig]:
     values = {each.name: getattr(flags, each.name) for each in fields(flags)}
     for name, some in values.items():
         if not some:
-            raise ValueError(f"--{name.replace('_', '-')} needs at least one value")
+            raise UserError(f"--{name.replace('_', '-')} needs at least one value")
     found = [RunConfig(**dict(zip(values, combination, strict=True))) for combination in product(*values.values())]
     return list(dict.fromkeys(found))
 

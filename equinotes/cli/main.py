@@ -1,16 +1,15 @@
-"""The `equinotes` command: from words to a subcommand, and from errors to one line. It imports nothing until it must."""
+"""The `equinotes` command: runs a subcommand and prints errors in one line. Imports are delayed, so that help is fast."""
 
 import contextlib
 import io
-import linecache
 import os
 import re
 import sys
-import traceback
 from collections.abc import Sequence
 from inspect import getdoc
-from pathlib import Path
 from typing import Any
+
+from equinotes.support.errors import UserError, unknown
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 
@@ -39,38 +38,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"equinotes {version('equinotes')}")
             return 0
         if words[0] not in COMMANDS:
-            from equinotes.config import unknown
-
-            raise ValueError(unknown("command", words[0], list(COMMANDS)))
+            raise UserError(unknown("command", words[0], COMMANDS))
         code = _run(words[0], words[1:])
-        sys.stdout.flush()  # here, where a closed pipe is expected
+        sys.stdout.flush()  # here, where a closed pipe is handled
         return code
     except KeyboardInterrupt:
         print("\nstopped; nothing is lost: the same command continues", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left, at the interpreter's last flush
+    except BrokenPipeError:  # the reader has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes the rest at exit
         return 0
-    except Exception as error:
-        if not _is_message(error):
-            raise
+    except (UserError, OSError) as error:  # any other error is a bug and shows its traceback
         print(f"equinotes: {_text(error)}", file=sys.stderr)
         return USAGE_ERROR
 
 
-def _is_message(error: Exception) -> bool:
-    """Whether an error speaks to the user: this package raised it in so many words, or the system refused a file.
-
-    Everything else is a fault in the program, and shows where it is.
-    """
-    if isinstance(error, OSError):
-        return True
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    ours = Path(frame.filename).is_relative_to(Path(__file__).parents[1])
-    return ours and linecache.getline(frame.filename, frame.lineno or 0).lstrip().startswith("raise ")
-
-
-def _text(error: Exception) -> str:
+def _text(error: UserError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:  # without the number
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
@@ -97,12 +80,12 @@ def _run(name: str, words: list[str]) -> int:
 
     command = getattr(commands, name.capitalize())
     if name == "run" and words and not words[0].startswith("-") and {"-h", "--help"} & set(words):
-        words = [words[0], "--list"]  # help on a notebook is help on its parameters
+        words = [words[0], "--list"]  # help on a notebook lists its parameters
     return _parse(name, command, words, commands.start_of(command, words)).run()
 
 
 def _parse(name: str, command: type, words: list[str], default: Any) -> Any:
-    """The command with its flags from the words; what tyro says against them comes as a ValueError in one line."""
+    """The command with its flags parsed; an error of tyro becomes a UserError in one line."""
     import tyro
 
     said = io.StringIO()
@@ -114,18 +97,18 @@ def _parse(name: str, command: type, words: list[str], default: Any) -> Any:
     except SystemExit as end:
         if not end.code:
             raise
-    raise ValueError(f"{_one_line(said.getvalue())}; see equinotes {name} --help")
+    raise UserError(f"{_one_line(said.getvalue())}; see equinotes {name} --help")
 
 
 def _one_line(box: str) -> str:
-    """What a box of tyro's says, up to its first rule, with the nearest flag where it names one."""
+    """The text in a box drawn by tyro, up to its first rule, with the nearest flag if it names one."""
     rows = [row.strip("│ ") for row in box.splitlines()]
     rows = [row for row in rows if row and not row.startswith(("╭", "╰"))]
     rules = [place for place, row in enumerate(rows) if set(row) <= {"─", "-"}]
-    if "╭" not in box and rules[:1] == [1]:  # without a box the title is a row with a rule below
+    if "╭" not in box and rules[:1] == [1]:  # without a box, the title is a row with a rule below it
         rows, rules = rows[2:], [place - 2 for place in rules[1:]]
     rule = rules[0] if rules else len(rows)
-    text = " ".join(rows[:rule]) or "the arguments are not understood"
+    text = " ".join(rows[:rule]) or "the arguments could not be parsed"
     text = re.sub(
         r"invalid literal for int\(\) with base 10:|could not convert string to float:", "a number is needed, got", text
     )

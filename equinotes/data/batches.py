@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equinotes.data.graphs import bond_graph, radius_graph
 from equinotes.data.splits import Split, draw_split, shuffled_batches
+from equinotes.support.errors import UserError, UserTypeError
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -100,10 +101,10 @@ def from_pyg(data: "Sequence[Data]", graph: Literal["bonds", "radius", "given"] 
     order of a Batch. Positions are detached. Raises ValueError if a `Data` lacks `pos` or `z`, or a given edge its reverse.
     """
     if not data:
-        raise ValueError("a batch needs at least one Data, got an empty list")
+        raise UserError("a batch needs at least one Data, got an empty list")
     for k, item in enumerate(data):
         if item.pos is None or item.get("z") is None or item.pos.shape != (len(item.z), 3):
-            raise ValueError(f"Data needs pos [atoms, 3] in Angstrom and z [atoms]; number {k} of the list is {item}")
+            raise UserError(f"Data needs pos [atoms, 3] in Angstrom and z [atoms]; number {k} of the list is {item}")
     atom_ptr = np.cumsum([0, *(len(item.z) for item in data)])
     pos = torch.cat([item.pos for item in data]).detach().cpu().float().numpy()
     z = torch.cat([item.z for item in data]).cpu().numpy()
@@ -119,19 +120,19 @@ def from_pyg(data: "Sequence[Data]", graph: Literal["bonds", "radius", "given"] 
 def _given(k: int, item: "Data") -> Int[np.ndarray, "2 pairs"]:
     """Each pair of opposite edges of a `Data`, once."""
     if item.edge_index is None:
-        raise ValueError(f"graph='given' needs edge_index; number {k} of the list is {item}")
+        raise UserError(f"graph='given' needs edge_index; number {k} of the list is {item}")
     source, target = edges = item.edge_index.cpu().numpy()
     forward, backward = edges[:, source < target], edges[::-1, source > target]
     forward, backward = (pairs[:, np.lexsort(pairs[::-1])] for pairs in (forward, backward))
     if 2 * forward.shape[1] != len(source) or not np.array_equal(forward, backward):
-        raise ValueError(f"each edge needs its opposite (i, j) and (j, i), which number {k} of the list lacks: {item}")
+        raise UserError(f"each edge needs its opposite (i, j) and (j, i), which number {k} of the list lacks: {item}")
     return forward
 
 
 def _checked_rows(rows: Any, count: int) -> Int[np.ndarray, " molecules"]:
     rows = np.asarray(rows)
     if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
-        raise TypeError(f"rows must be a list of whole numbers, got {rows.dtype} of shape {rows.shape}")
+        raise UserTypeError(f"rows must be a list of whole numbers, got {rows.dtype} of shape {rows.shape}")
     rows = rows.astype(np.int64)
     if rows.size and (rows.min() < 0 or rows.max() >= count):
         raise IndexError(f"rows must lie in 0 to {count - 1}, got {int(rows[(rows < 0) | (rows >= count)][0])}")
@@ -149,7 +150,7 @@ def _drawn(
         return bond_graph(pos, z, atom_ptr)
     if graph == "radius":
         return radius_graph(pos, atom_ptr, cutoff)
-    raise ValueError(f"graph must be 'bonds' or 'radius', got {graph!r}")
+    raise UserError(f"graph must be 'bonds' or 'radius', got {graph!r}")
 
 
 def _assembled(

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equinotes.data.batches import Batch
+from equinotes.support.errors import UserError
 
 Frame = Literal["qm9", "random", "principal"]
 
@@ -16,7 +17,7 @@ Frame = Literal["qm9", "random", "principal"]
 def in_frame(batch: Batch, frame: Frame | str, seed: int = 0) -> Batch:
     """The batch with each molecule as stored ("qm9"), rotated at random by `seed`, or in its principal axes."""
     if frame not in get_args(Frame):
-        raise ValueError(f"frame must be one of {', '.join(map(repr, get_args(Frame)))}, got {frame!r}")
+        raise UserError(f"frame must be one of {', '.join(map(repr, get_args(Frame)))}, got {frame!r}")
     if frame == "qm9":
         return batch
     turn = random_rotations(batch.rows, seed) if frame == "random" else principal_rotations(batch)

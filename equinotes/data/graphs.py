@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 from numpy.typing import ArrayLike
 
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def radius_graph(
     Raises ValueError if the cutoff is not positive.
     """
     if not cutoff > 0:
-        raise ValueError(f"cutoff must be positive, got {cutoff}")
+        raise UserError(f"cutoff must be positive, got {cutoff}")
     first, second = atom_pairs(atom_ptr)
     return _select(first, second, _squared_lengths(pos, first, second) < cutoff**2)
 
@@ -59,7 +60,7 @@ def bond_graph(
     """
     lacking = sorted(set(z.tolist()) - set(COVALENT_RADII))
     if lacking:
-        raise ValueError(f"bonds need the covalent radius of every element, got Z = {lacking}; known: {sorted(COVALENT_RADII)}")
+        raise UserError(f"bonds need the covalent radius of every element, got Z = {lacking}; known: {sorted(COVALENT_RADII)}")
     radii = np.zeros(max(COVALENT_RADII) + 1)
     radii[list(COVALENT_RADII)] = list(COVALENT_RADII.values())
     first, second = atom_pairs(atom_ptr)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from equinotes.config import TARGETS
 from equinotes.data.graphs import bond_graph
 from equinotes.data.source import NUM_MOLECULES, PROPERTY_FILES, TENSOR_FILE, Block, find_files, read_blocks, read_tensors
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 
 HARTREE = 27.211386245988
@@ -61,7 +62,7 @@ def pack(*, progress: bool = True) -> dict[str, np.ndarray]:
     arrays = join(parts)
     number, tensors = read_tensors(files[TENSOR_FILE])
     if not np.array_equal(arrays["index"], number):
-        raise ValueError(f"{TENSOR_FILE} of qm9pack lists other molecules than {', '.join(PROPERTY_FILES)}")
+        raise UserError(f"{TENSOR_FILE} of qm9pack lists other molecules than {', '.join(PROPERTY_FILES)}")
     arrays["targets"][list(TARGETS).index("alpha_anisotropy")] = anisotropy(tensors)
     return arrays
 

@@ -6,6 +6,7 @@ import torch
 
 from equinotes.data.batches import Batch
 from equinotes.data.qm9 import SYMBOLS
+from equinotes.support.errors import UserError
 
 ELEMENTS = tuple(SYMBOLS)
 SPACING = 1000.0
@@ -24,7 +25,7 @@ def padded(batch: Batch, *, atoms: int, bonds: int, molecules: int) -> Batch:
     more, more_bonds, more_molecules = atoms - num_atoms, bonds - num_bonds, molecules - batch.num_molecules
     if more < len(ELEMENTS) or more_bonds < 0 or more_molecules < 1:
         need = f"{num_atoms + len(ELEMENTS)} atoms, {num_bonds} bonds and {batch.num_molecules + 1} molecules"
-        raise ValueError(f"the batch needs at least {need} with its padding, got room for {atoms}, {bonds} and {molecules}")
+        raise UserError(f"the batch needs at least {need} with its padding, got room for {atoms}, {bonds} and {molecules}")
     device = batch.z.device
     place = torch.arange(more, device=device)
     chain = batch.pos.new_zeros(more, 3)

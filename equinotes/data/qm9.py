@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from equinotes.config import TARGETS
 from equinotes.data.cache import CacheProblem, default_folder, only_writer, open_arrays, write_arrays
 from equinotes.data.source import EXCLUDED, LAST_NUMBER, SOURCE_CHECKSUM
+from equinotes.support.errors import UserError, UserTypeError
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -169,13 +170,13 @@ class QM9:
         """The rows of the molecules with these QM9 numbers; raises as `row` does."""
         wanted = np.asarray(numbers)
         if wanted.size and not np.issubdtype(wanted.dtype, np.integer):
-            raise TypeError(f"QM9 numbers are whole numbers, got {wanted.dtype}: {wanted.flat[0]!r}")
+            raise UserTypeError(f"QM9 numbers are whole numbers, got {wanted.dtype}: {wanted.flat[0]!r}")
         wanted = wanted.astype(np.int64)
         rows = np.minimum(np.searchsorted(self.index, wanted), len(self) - 1)
         for number in wanted[self.index[rows] != wanted][:1].tolist():
             if 1 <= number <= LAST_NUMBER:
-                raise ValueError(f"molecule {number} is left out: with {EXCLUDED - 1:,} others it fails QM9's consistency check")
-            raise ValueError(f"QM9 numbers its molecules from 1 to {LAST_NUMBER}, got {number}")
+                raise UserError(f"molecule {number} is left out: with {EXCLUDED - 1:,} others it fails QM9's consistency check")
+            raise UserError(f"QM9 numbers its molecules from 1 to {LAST_NUMBER}, got {number}")
         return rows
 
     def atoms_of(self, rows: Integer[np.ndarray, " rows"]) -> tuple[Int[np.ndarray, " atoms"], Int[np.ndarray, " atoms"]]:

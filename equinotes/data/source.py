@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from equinotes.support.errors import UserError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -86,7 +88,7 @@ def _check(path: Path, expected: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
-        raise ValueError(
+        raise UserError(
             f"{path} has SHA-256 {found[:12]}..., {PACKAGE} has {expected[:12]}...; pip install --force-reinstall {PACKAGE}"
         )
 
@@ -160,7 +162,7 @@ def _parse_numbers(lists: bytes, expected: int) -> Float[np.ndarray, " numbers"]
     )
     values = table["number"].to_numpy()
     if len(values) != expected:
-        raise ValueError(f"a block of qm9pack lists {len(values)} numbers where its atoms need {expected}")
+        raise UserError(f"a block of qm9pack lists {len(values)} numbers where its atoms need {expected}")
     return values
 
 
@@ -172,5 +174,5 @@ def _parse_elements(lists: bytes, expected: int) -> UInt8[np.ndarray, " atoms"]:
     """
     z = _ATOMIC_NUMBERS[np.frombuffer(lists.translate(None, b"[]', "), np.uint8)]
     if len(z) != expected or not z.all():
-        raise ValueError(f"a block of qm9pack lists {np.count_nonzero(z)} known elements where {expected} atoms are announced")
+        raise UserError(f"a block of qm9pack lists {np.count_nonzero(z)} known elements where {expected} atoms are announced")
     return z

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from equinotes.support.errors import UserError
+
 _SPLITS, _ORDERS = 1, 2
 """Random streams: the same seed gives different draws in different streams."""
 
@@ -35,9 +37,9 @@ def draw_split(qm9: Sized | int, *, num_train: int, num_val: int, num_test: int,
     count = qm9 if isinstance(qm9, int) else len(qm9)
     sizes = num_train, num_val, num_test
     if min(sizes) < 0:
-        raise ValueError(f"sizes of a split must not be negative, got {num_train}, {num_val}, {num_test}")
+        raise UserError(f"sizes of a split must not be negative, got {num_train}, {num_val}, {num_test}")
     if sum(sizes) > count:
-        raise ValueError(f"there are {count} molecules, num_train + num_val + num_test asks for {sum(sizes)}")
+        raise UserError(f"there are {count} molecules, num_train + num_val + num_test asks for {sum(sizes)}")
     test, val, train = np.split(_random_order(count, _SPLITS, split_seed), [count // 10, 2 * (count // 10)])
     free = np.ones(count, bool)
 
@@ -57,7 +59,7 @@ def shuffled_batches(
 ) -> Iterator[Int[np.ndarray, " batch"]]:
     """Batches of the rows in a random order determined by seed and epoch; the last batch may be smaller."""
     if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        raise UserError(f"batch_size must be at least 1, got {batch_size}")
     order = rows[_random_order(len(rows), _ORDERS, seed, epoch)]
     return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
 

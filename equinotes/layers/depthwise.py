@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from equinotes.layers.constants import leave_out_of_state_dict, moved
 from equinotes.layers.paths import Path, clebsch_gordan
+from equinotes.support.errors import UserError
 
 HIDDEN = (64, 64)
 """Widths of the radial network."""
@@ -72,7 +73,7 @@ class Depthwise(nn.Module):
         super().__init__()
         self.irreps_in, self.irreps_sh = o3.Irreps(irreps_in), o3.Irreps(irreps_sh)
         if len({mul for mul, _ in self.irreps_in}) != 1:
-            raise ValueError(f"all irreps need the same number of channels, got {self.irreps_in}")
+            raise UserError(f"all irreps need the same number of channels, got {self.irreps_in}")
         self.mul = self.irreps_in[0].mul
         self.paths = channel_paths(self.irreps_in, self.irreps_sh, o3.Irreps(wanted))
         self.order = [place for _, ir in o3.Irreps(wanted) for place, path in enumerate(self.paths) if path.ir_out == ir]

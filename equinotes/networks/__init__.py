@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from equinotes.config import RunConfig, unknown
+from equinotes.config import RunConfig
+from equinotes.support.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from equinotes.networks.base import Network
@@ -45,7 +46,7 @@ def check(config: RunConfig) -> None:
     A field is set where it differs from its default, and is one that at least one network of the registry reads.
     """
     if config.network not in NETWORKS:
-        raise ValueError(unknown("network", config.network, list(NETWORKS)))
+        raise UserError(unknown("network", config.network, list(NETWORKS)))
     entry = NETWORKS[config.network]
     defaults = type(config).__dataclass_fields__
     readers: dict[str, list[str]] = {}
@@ -54,14 +55,14 @@ def check(config: RunConfig) -> None:
             readers.setdefault(read, []).append(name)
     for name in sorted(set(readers) - set(entry.reads.split())):
         if getattr(config, name) != defaults[name].default:
-            raise ValueError(
+            raise UserError(
                 f"network {config.network!r} does not read {name}, got {name}={getattr(config, name)!r}; "
                 f"networks that read it: {', '.join(readers[name])}"
             )
     for name, allowed in entry.takes.items():
         if getattr(config, name) not in allowed:
             values = ", ".join(map(repr, allowed))
-            raise ValueError(f"network {config.network!r} takes {name} from {values}, got {getattr(config, name)!r}")
+            raise UserError(f"network {config.network!r} takes {name} from {values}, got {getattr(config, name)!r}")
 
 
 def build_network(config: RunConfig, implementation: str = "fast", **options: Any) -> "Network":
@@ -78,7 +79,7 @@ def build_network(config: RunConfig, implementation: str = "fast", **options: An
     module, _, name = NETWORKS[config.network].place.partition(":")
     network = getattr(import_module(module), name)
     if implementation not in network.implementations:
-        raise ValueError(f"implementation must be one of {', '.join(network.implementations)}, got {implementation!r}")
+        raise UserError(f"implementation must be one of {', '.join(network.implementations)}, got {implementation!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return network(config, implementation, **options)

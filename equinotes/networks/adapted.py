@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.networks.base import Edit, Layer, LayerFeatures, Network, Parts, pack_parts
+from equinotes.support.errors import UserError
 
 Call = Callable[[nn.Module, Batch], Tensor]
 """Runs a module on a batch: predictions [molecules] or [molecules, outputs]."""
@@ -42,7 +43,7 @@ class Adapted(Network):
         super().__init__()
         known = dict(module.named_modules())
         if missing := [name for name in layers if name not in known]:
-            raise ValueError(f"the module has no submodule {missing[0]!r}, it has {', '.join(filter(None, known))}")
+            raise UserError(f"the module has no submodule {missing[0]!r}, it has {', '.join(filter(None, known))}")
         self.module, self.call = module, call or (lambda module, batch: module(batch))
         self.config = RunConfig.from_dict({"graph": graph, "cutoff": cutoff, "target": target})
         self.packings = [Packing(irreps) for irreps in layers.values()]
@@ -76,7 +77,7 @@ class Adapted(Network):
         found = self.call(self.module, batch)
         if not isinstance(found, Tensor) or found.shape[:1] != (batch.num_molecules,) or found.ndim > 2:
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise ValueError(f"call(module, batch) must give [molecules] or [molecules, outputs], got {shape}")
+            raise UserError(f"call(module, batch) must give [molecules] or [molecules, outputs], got {shape}")
         return found[:, None] if found.ndim == 1 else found
 
     @contextmanager
@@ -90,7 +91,7 @@ class Adapted(Network):
                 if not isinstance(x, Tensor) or x.ndim != 2 or x.shape[1] != self.packings[layer].irreps.dim:
                     shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
                     expected = f"[atoms, {self.packings[layer].irreps.dim}] for {self.packings[layer].irreps}"
-                    raise ValueError(f"{self.layers[layer].name} must put out {expected}, got {shape}")
+                    raise UserError(f"{self.layers[layer].name} must put out {expected}, got {shape}")
                 return change(layer, x)
 
             return hook
@@ -104,7 +105,7 @@ class Adapted(Network):
                 handle.remove()
         for layer, count in zip(self.layers, calls, strict=True):
             if count != 1:
-                raise ValueError(f"{layer.name} must be called once for each batch, but was called {count} times")
+                raise UserError(f"{layer.name} must be called once for each batch, but was called {count} times")
 
 
 class Packing:

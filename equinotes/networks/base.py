@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equinotes.config import RunConfig, unknown
+from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.irreps import split_irreps
 from equinotes.networks.reference import Reference
+from equinotes.support.errors import UserError, unknown
 
 Parts = dict[str, Tensor]
 """Features by irrep: {"0e": [atoms, mul, 1], "1o": [atoms, mul, 3], ...}."""
@@ -94,7 +95,7 @@ class Network(Reference, ABC):
         with torch.no_grad():
             own = split_irreps(self.features(batch)[place].x, self.layers[place].irreps)
         if irrep not in own:
-            raise ValueError(f"layer {self.layers[place].name} has no {irrep}, it has {', '.join(own)}")
+            raise UserError(f"layer {self.layers[place].name} has no {irrep}, it has {', '.join(own)}")
         starts = [own]
         if self.layers[place].editable:
             rng = torch.Generator().manual_seed(0)
@@ -116,7 +117,7 @@ class Network(Reference, ABC):
         if isinstance(layer, int) and 0 <= layer < len(names):
             return layer
         if layer not in names:
-            raise ValueError(unknown("layer", str(layer), [*names, *map(str, range(len(names)))]))
+            raise UserError(unknown("layer", str(layer), [*names, *map(str, range(len(names)))]))
         return names.index(str(layer))
 
     def block_paths(self) -> list[BlockPath]:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equinotes.data.batches import Batch
+from equinotes.support.errors import UserError
 
 NUM_ELEMENTS = 100
 
@@ -49,7 +50,7 @@ class Reference(nn.Module):
     def set_reference(self, mean: float, scale: float, elements: Float[Tensor, " elements"] | None = None) -> None:
         """What is added to and multiplied with the network's output; `elements` [100] holds one energy per atomic number."""
         if not scale > 0:
-            raise ValueError(f"scale must be positive, got {scale}")
+            raise UserError(f"scale must be positive, got {scale}")
         self.ref_mean.fill_(mean)
         self.ref_scale.fill_(scale)
         self.ref_elements.zero_() if elements is None else self.ref_elements.copy_(elements)

@@ -18,6 +18,7 @@ from equinotes.layers.geometry import Geometry, geometry
 from equinotes.layers.messages import differentiable_lift
 from equinotes.networks.base import Network
 from equinotes.networks.paper import PaperNetwork
+from equinotes.support.errors import UserError
 
 Weights = Mapping[str, Float[Tensor, "networks *shape"]]
 
@@ -31,9 +32,9 @@ class Stacked:
     def __init__(self, nets: Sequence[Network]) -> None:
         config = nets[0].config
         if any(net.config.but(seed=config.seed) != config for net in nets):
-            raise ValueError("networks side by side may differ only in their seeds")
+            raise UserError("networks side by side may differ only in their seeds")
         if why := not_stackable(nets[0]):
-            raise ValueError(f"networks side by side {why}")
+            raise UserError(f"networks side by side {why}")
         self.nets, self.config = nets, config
         named = [dict(net.named_parameters()) for net in nets]
         self.weights = {name: torch.stack([some[name].detach() for some in named]) for name in named[0]}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from equinotes.config import SEQUENCES, RunConfig
+from equinotes.support.errors import UserError
 from equinotes.support.files import write_atomically
 
 FIELDS = [field.name for field in fields(RunConfig)]
@@ -86,7 +87,7 @@ def compare(runs: pd.DataFrame, first: tuple[int, ...], second: tuple[int, ...])
     if pairs.empty:
         there = ", ".join(sorted(set(orders))) or "none"
         names = f"ls={orders_text(first)} and ls={orders_text(second)}"
-        raise ValueError(f"no complete runs with {names} that agree in all other settings; complete sets of orders: {there}")
+        raise UserError(f"no complete runs with {names} that agree in all other settings; complete sets of orders: {there}")
     apart = [name for name in others if name != "seed" and pairs[name].map(str).nunique() > 1]
     groups = pairs.groupby(apart, sort=False) if apart else [((), pairs)]
     rows = [
@@ -120,6 +121,6 @@ def export(runs: pd.DataFrame, path: Path) -> None:
         ".parquet": lambda beside: runs.to_parquet(beside, index=False),
     }
     if path.suffix not in writers:
-        raise ValueError(f"a table is written as .csv or .parquet, got {path.name!r}")
+        raise UserError(f"a table is written as .csv or .parquet, got {path.name!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, writers[path.suffix])

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from equinotes.config import RunConfig, unknown
+from equinotes.config import RunConfig
 from equinotes.runs.provenance import NUMERICS
+from equinotes.support.errors import UserError, unknown
 from equinotes.support.files import read_json
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Run:
         try:
             return RunConfig.from_dict(read_json(self.path / CONFIG))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"run {self.path.name} cannot be read: {error}") from error
+            raise UserError(f"run {self.path.name} cannot be read: {error}") from error
 
     @property
     def run_id(self) -> str:
@@ -167,14 +168,14 @@ class Run:
         from equinotes.networks import build_network
 
         if average and not self.config.average:
-            raise ValueError(f"run {self.run_id} keeps no average of its weights; RunConfig(average=0.999) does")
+            raise UserError(f"run {self.run_id} keeps no average of its weights; RunConfig(average=0.999) does")
         net = build_network(self.config, implementation)
         net.load_state_dict(load_file(self._finished(AVERAGE if average else MODEL)))
         return net.to(device).eval()
 
     def _finished(self, name: str) -> Path:
         if not self.complete:
-            raise ValueError(f"run {self.run_id} is {self.status}; train(config) with its configuration completes it")
+            raise UserError(f"run {self.run_id} is {self.status}; train(config) with its configuration completes it")
         return self.path / name
 
 
@@ -208,7 +209,7 @@ def absolute_errors(found: Sequence[Run]) -> Float[np.ndarray, "runs molecules"]
     first = found[0].predictions[columns]
     for run in found[1:]:
         if run.config.target != found[0].config.target or not run.predictions[columns].equals(first):
-            raise ValueError(f"{run.run_id} and {found[0].run_id} were not tested on the same numbers")
+            raise UserError(f"{run.run_id} and {found[0].run_id} were not tested on the same numbers")
     return np.stack([np.abs(run.predictions[f"prediction_{name}"] - first[f"target_{name}"]) for run in found])
 
 

@@ -1,145 +1,142 @@
-"""User input: parsing text into typed values, and checking values against declared types."""
+"""Typed values: pydantic converts and checks them, and errors say in one line what would be right."""
 
 import ast
+import json
 import re
-import types
-from typing import Any, Literal, Union, get_args, get_origin
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from equinotes.config import unknown
+from equinotes.support.errors import UserError, UserTypeError
 
-_ALLOWED = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": tuple, "Literal": Literal, "None": None}
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": tuple}
+_OUT_OF_RANGE = {"literal_error", "greater_than_equal", "less_than_equal"}
 
 
-def type_of(annotation: ast.expr | None, default: Any) -> Any:
-    """The type named by an annotation, or else the type of the default. None if it is not supported.
+def type_of(annotation: str | None, default: Any) -> Any:
+    """The type that an annotation names; without one, the type of the default. None: any value.
 
-    >>> type_of(ast.parse("tuple[int, ...] | None", mode="eval").body, None)
-    tuple[int, ...] | None
-    >>> type_of(None, [0, 1])
-    list[int]
+    >>> type_of("list[int]", []), type_of("list", [0.5]), type_of(None, 3)
+    (list[int], list[float], <class 'int'>)
     """
-    hint = type(default) if annotation is None and default is not None else _named(annotation)
+    if annotation is None:
+        hint = None if default is None else type(default)
+    else:
+        try:
+            hint = eval(annotation, {"__builtins__": {}}, _TYPES)
+        except (NameError, TypeError, SyntaxError):
+            return None
     if hint in (list, tuple) and isinstance(default, list | tuple):
         kinds = {type(item) for item in default}
-        inner: Any = kinds.pop() if len(kinds) == 1 else None
-        if inner in (int, float, str):
-            return list[inner] if hint is list else tuple[inner, ...]
+        if len(kinds) == 1 and kinds <= {int, float, str}:
+            return list[kinds.pop()] if hint is list else tuple[kinds.pop(), ...]  # type: ignore[misc]
     return hint
 
 
-def _named(annotation: ast.expr | None) -> Any:
-    if annotation is None:
-        return None
-    try:
-        hint = eval(compile(ast.Expression(annotation), "<annotation>", "eval"), {"__builtins__": {}}, _ALLOWED)
-    except (NameError, TypeError, AttributeError):
-        return None
-    return None if isinstance(hint, str) else hint
+def bounded(hint: Any, low: float | None, high: float | None) -> Any:
+    """The type with bounds (both included, None for no bound); those of a list hold for each of its items.
+
+    >>> check("lmax", 99, bounded(int, 0, 11))
+    Traceback (most recent call last):
+    equinotes.support.errors.UserError: lmax must be a whole number from 0 to 11, got 99
+    """
+    from annotated_types import Interval
+
+    if get_origin(hint) is list:
+        return list[bounded(_item(hint), low, high)]  # type: ignore[misc]
+    return Annotated[hint, Interval(ge=low, le=high)]
 
 
 def describe(hint: Any) -> str:
     """A type in words.
 
-    >>> describe(list[int]), describe(float | None), describe(Literal["a", "b"])
-    ('whole numbers such as 0,1,2', 'a number or None', "'a' or 'b'")
+    >>> describe(list[int]), describe(float), describe(Literal["a", "b"]), describe(bounded(int, 1, None))
+    ('whole numbers such as 0,1,2', 'a number', "'a' or 'b'", 'a whole number of at least 1')
     """
-    if get_origin(hint) in (types.UnionType, Union):
-        return " or ".join(describe(inner) for inner in get_args(hint))
     if get_origin(hint) is Literal:
         return " or ".join(map(repr, get_args(hint)))
+    if get_origin(hint) is Annotated:
+        return f"{describe(get_args(hint)[0])} {_bounds(hint)}"
     if get_origin(hint) in (list, tuple):
-        inner = _item(hint)
+        item = _item(hint)
+        if get_origin(item) is Annotated:
+            return describe(list[get_args(item)[0]]).replace(" such", f" {_bounds(item)} such")  # type: ignore[misc]
         many = {int: "whole numbers such as 0,1,2", float: "numbers such as 0.5,1", str: "words such as a,b"}
-        return many.get(inner, f"a list, each item {describe(inner)}")
+        return many.get(item, f"a list, each item {describe(item)}")
     words = {int: "a whole number", float: "a number", bool: "True or False", str: "text", list: "a list", tuple: "a tuple"}
-    return "None" if hint in (None, type(None)) else words.get(hint, "any value")
+    return words.get(hint, "any value")
 
 
 def parse(name: str, text: str, hint: Any) -> Any:
-    """The value written in a text, in the declared type; raises ValueError stating what is expected.
+    """The value that a text stands for, in the given type. Raises UserError that says what would be right.
 
     Brackets of lists are optional, and `0-4` is an ascending range.
 
-    >>> parse("ls", "0,2-4", tuple[int, ...]), parse("gate", "yes", bool), parse("knn", "none", int | None)
-    ((0, 2, 3, 4), True, None)
+    >>> parse("ls", "0,2-4", tuple[int, ...]), parse("gate", "yes", bool)
+    ((0, 2, 3, 4), True)
     >>> parse("sets", "[[0, 1], [0, 2]]", list[list[int]])
     [[0, 1], [0, 2]]
     """
+    text = text.strip()
+    is_list = (get_origin(hint) or hint) in (list, tuple)
     try:
-        return check(name, _value(text.strip(), hint), hint)
-    except (ValueError, SyntaxError, TypeError):
-        raise ValueError(f"{name} must be {describe(hint)}, got {text!r}") from None
+        if hint is None or (is_list and (_item(hint) is None or re.search(r"[\[(].*[\[(]", text))):
+            return check(name, _literal(text, hint), hint)
+        return _adapter(hint).validate_python(_items(text, _item(hint)) if is_list else text)
+    except (ValueError, SyntaxError):
+        raise UserError(f"{name} must be {describe(hint)}, got {text!r}") from None
 
 
 def check(name: str, value: Any, hint: Any) -> Any:
-    """The value in the declared type; integers are accepted as floats, and lists as tuples.
+    """The value in the given type; a whole number may stand for a float, and any sequence for a list or tuple.
 
-    Raises TypeError with a one-line message otherwise.
+    Raises UserTypeError for a value of another type, UserError for one out of range, both in one line.
     """
-    found = _fit(value, hint)
-    if found is _MISFIT:
-        raise TypeError(f"{name} must be {describe(hint)}, got {value!r}")
-    return found
+    if hint is None:
+        return value
+    try:  # as JSON, which has one kind of sequence: otherwise strict checks refuse a list for a tuple
+        return _adapter(hint).validate_json(json.dumps(value, default=list), strict=True)
+    except (ValueError, TypeError) as error:  # pydantic's are ValueErrors
+        kinds = {each["type"] for each in error.errors()} if hasattr(error, "errors") else {""}
+        kind = UserError if kinds <= _OUT_OF_RANGE else UserTypeError
+        raise kind(f"{name} must be {describe(hint)}, got {value!r}") from None
 
 
-def check_names(kind: str, names: list[str], known: list[str]) -> None:
-    """Raise ValueError for the first unknown name, with the nearest known ones."""
-    for name in names:
-        if name not in known:
-            raise ValueError(unknown(kind, name, known))
+@cache
+def _adapter(hint: Any) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
 
-
-_MISFIT = object()
-
-
-def _fit(value: Any, hint: Any) -> Any:
-    if hint is None or get_origin(hint) in (types.UnionType, Union):
-        inner = get_args(hint)
-        return value if not inner else next((fit for one in inner if (fit := _fit(value, one)) is not _MISFIT), _MISFIT)
-    if get_origin(hint) is Literal:
-        return value if value in get_args(hint) else _MISFIT
-    if (get_origin(hint) or hint) in (list, tuple):
-        if not isinstance(value, list | tuple):
-            return _MISFIT
-        items = [_fit(item, _item(hint)) for item in value]
-        return _MISFIT if any(item is _MISFIT for item in items) else (get_origin(hint) or hint)(items)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool) else _MISFIT
+    return TypeAdapter(hint)
 
 
 def _item(hint: Any) -> Any:
-    inner = [one for one in get_args(hint) if one is not Ellipsis]
-    return inner[0] if inner else None
+    return next(iter(get_args(hint)), None)
 
 
-def _value(text: str, hint: Any) -> Any:
-    if get_origin(hint) in (types.UnionType, Union):
-        if text.lower() == "none" and type(None) in get_args(hint):
-            return None
-        hint = next(one for one in get_args(hint) if one is not type(None))
-    if hint is str or (get_origin(hint) is Literal and text in get_args(hint)):
-        return text
-    if hint is bool:
-        return _BOOLEANS.get(text.lower(), text)
-    if hint in (int, float):
-        return hint(text)
-    if (get_origin(hint) or hint) in (list, tuple) and not re.search(r"[\[(].*[\[(]", text):
-        parts = [part.strip().strip("'\"") for part in text.strip("[]()").split(",")]
-        return [item for part in parts if part for item in _items(part, _item(hint))]
+def _bounds(hint: Any) -> str:
+    interval = get_args(hint)[1]
+    return f"of at least {interval.ge}" if interval.le is None else f"from {interval.ge} to {interval.le}"
+
+
+def _literal(text: str, hint: Any) -> Any:
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(text if hint is None or text[:1] in ("[", "(") else f"[{text}]")
     except (ValueError, SyntaxError):
         if hint is None:
             return text
         raise
 
 
-def _items(part: str, hint: Any) -> list[Any]:
-    if hint is int and (span := re.fullmatch(r"(\d+)-(\d+)", part)):
+def _items(text: str, item: Any) -> list[Any]:
+    parts = [part.strip().strip("'\"") for part in text.strip("[]()").split(",")]
+    return [value for part in parts if part for value in _range(part, item)]
+
+
+def _range(part: str, item: Any) -> list[Any]:
+    is_int = item is int or int in get_args(item)
+    if is_int and (span := re.fullmatch(r"(\d+)-(\d+)", part)):
         first, last = map(int, span.groups())
-        if first >= last:
-            raise ValueError(part)
-        return list(range(first, last + 1))
-    return [_value(part, hint) if hint is not None else ast.literal_eval(part)]
+        return list(range(first, last + 1)) or [part]  # one that falls is refused, as the text that it is
+    return [part]

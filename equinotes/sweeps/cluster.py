@@ -1,4 +1,4 @@
-"""Where a sweep runs: local worker processes, or a Dask cluster that is already there."""
+"""Workers of a sweep: local processes, or an existing Dask cluster."""
 
 import asyncio
 import logging
@@ -10,21 +10,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from equinotes.support.errors import TaskFailed, UserError
+
 SECONDS_TO_CONNECT = 5
 GIB_PER_WORKER = 1.5
 IDLE_DEATHS = 3
-"""How many local workers may die on their own account, rather than on a run's, before that counts as an error."""
+"""Deaths of local workers, beyond those of failed runs, that are tolerated."""
 
 
 @contextmanager
 def connect(address: str) -> Iterator[Any]:
-    """A client of the Dask scheduler at this address; ValueError in one line when it does not answer within 10 s."""
+    """A client of the Dask scheduler at this address; UserError if it does not answer within 10 s."""
     from distributed import Client
 
     _knock(address)
@@ -38,26 +40,26 @@ def connect(address: str) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """See whether a scheduler answers, since a client that finds none hangs for a while when it goes away."""
+    """Check that a scheduler answers; a client without one hangs when it closes."""
     from distributed.comm import connect as open_comm
 
     async def shake_hands() -> None:
-        comm = await asyncio.wait_for(open_comm(address), SECONDS_TO_CONNECT)  # its own timeout does not cover silence
+        comm = await asyncio.wait_for(open_comm(address), SECONDS_TO_CONNECT)  # its own timeout does not cover a silent peer
         await comm.close()
 
     if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", address):
-        raise ValueError(f"the address of a Dask scheduler is written like tcp://node1:8786, got {address!r}")
+        raise UserError(f"the address of a Dask scheduler must have the form tcp://node1:8786, got {address!r}")
     try:
-        with ThreadPoolExecutor(1) as pool:  # a thread of its own: in Jupyter this one has a loop already
+        with ThreadPoolExecutor(1) as pool:  # a new thread: in Jupyter this one already runs an event loop
             pool.submit(asyncio.run, shake_hands()).result()
     except (OSError, ValueError, TypeError) as error:
         hint = "start one with `dask scheduler`, or leave the address out to use local processes"
-        raise ValueError(f"no Dask scheduler answers at {address!r}; {hint}") from error
+        raise UserError(f"no Dask scheduler answers at {address!r}; {hint}") from error
 
 
 @contextmanager
 def _unbroken() -> Iterator[None]:
-    """Hold Ctrl-C back until the end of the block: a client of Dask that is broken off while it starts or closes hangs."""
+    """Delay Ctrl-C until the end of the block: a Dask client hangs if its start or close is interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -73,60 +75,84 @@ def _unbroken() -> Iterator[None]:
 
 @dataclass
 class LocalWorkers:
-    """Worker processes of this machine. Those that die are replaced, and all end with the process that started them."""
+    """Local worker processes. Dead ones are replaced; all end with the process that started them."""
 
     scheduler: str
     count: int
     threads: int
     scratch: str
-    processes: list[tuple[subprocess.Popen, IO[bytes]]] = field(default_factory=list)
+    gpus: Sequence[str] = ()
+    """GPUs to share, by their names in CUDA_VISIBLE_DEVICES: each worker sees one of them. Without any, workers see all."""
+    processes: dict[int, tuple[subprocess.Popen, IO[bytes]]] = field(default_factory=dict)
+    """Process and log of each worker, by its number from 0 to count - 1."""
     deaths: int = 0
 
     def keep_up(self, wanted: int, failed: int) -> None:
-        """Start processes until as many are there as are wanted; RuntimeError where they die without any run's doing."""
-        for process, log in [pair for pair in self.processes if pair[0].poll() is not None]:
-            self.processes.remove((process, log))
+        """Start missing processes, up to `wanted`; TaskFailed if workers die more often than runs fail."""
+        for number, (process, log) in [*self.processes.items()]:
+            if process.poll() is None:
+                continue
+            del self.processes[number]
             self.deaths += 1
             with log:
                 if self.deaths > failed + IDLE_DEATHS:
-                    raise RuntimeError(f"worker processes die as soon as they start: {_last_line(log)}")
-        while len(self.processes) < min(wanted, self.count):
-            self.processes.append(self._start())
+                    raise TaskFailed(f"worker processes die as soon as they start: {_last_line(log)}")
+        missing = [number for number in range(self.count) if number not in self.processes]
+        for number in missing[: max(0, min(wanted, self.count) - len(self.processes))]:
+            self.processes[number] = self._start(number)
 
-    def _start(self) -> tuple[subprocess.Popen, IO[bytes]]:
-        log = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 (open as long as the process)
-        call = f"work({self.scheduler!r}, {self.scratch!r}, parent={os.getpid()})"
-        command = [sys.executable, "-c", f"from equinotes.sweeps.cluster import work; {call}"]
+    def environment(self, number: int) -> dict[str, str]:
+        """Environment variables that a worker has in addition to ours."""
         threads = str(self.threads)
-        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "EQUINOTES_PROGRESS": "0"}
+        gpu = {"CUDA_VISIBLE_DEVICES": self.gpus[number % len(self.gpus)]} if self.gpus else {}
+        return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "EQUINOTES_PROGRESS": "0", **gpu}
+
+    def _start(self, number: int) -> tuple[subprocess.Popen, IO[bytes]]:
+        log = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 (open as long as the process runs)
+        call = f"work({self.scheduler!r}, {self.scratch!r}, parent={os.getpid()})"
         process = subprocess.Popen(
-            command,
-            env=os.environ | environment,
+            [sys.executable, "-c", f"from equinotes.sweeps.cluster import work; {call}"],
+            env=os.environ | self.environment(number),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C in the terminal is for the sweep, which then ends them
+            start_new_session=True,  # Ctrl-C in the terminal reaches only the sweep, which then ends them
         )
         return process, log
 
     def kill(self) -> None:
-        """End all processes at once; a run on disk survives that."""
-        for process, _ in self.processes:
+        """Kill all processes; runs continue from their checkpoints."""
+        for process, _ in self.processes.values():
             process.kill()
-        for process, log in self.processes:
+        for process, log in self.processes.values():
             process.wait()
             log.close()
         self.processes.clear()
 
 
+def visible_gpus(device: str) -> list[str]:
+    """GPUs that local workers share, by their names in CUDA_VISIBLE_DEVICES; none for `cpu`, and for `cuda:1`, which is one."""
+    if device not in ("auto", "cuda"):
+        return []
+    import torch
+
+    count = torch.cuda.device_count()
+    names = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+    return [name.strip() for name in names.split(",")][:count]
+
+
 @contextmanager
-def local_workers(runs: int, workers: int | None) -> Iterator[tuple[Any, LocalWorkers]]:
-    """A client and its worker processes: at most one per run, as many as cores and memory allow unless `workers` says so."""
+def local_workers(runs: int, workers: int | None, device: str = "auto") -> Iterator[tuple[Any, LocalWorkers]]:
+    """A client and its worker processes: at most one per run, and `workers` of them.
+
+    Without `workers`: one per GPU, where the device is a GPU, otherwise as many as cores and memory allow.
+    """
     import dask
     from dask.system import CPU_COUNT
     from distributed import Client, LocalCluster
 
-    count = min(runs, workers or _affordable(CPU_COUNT))
+    gpus = visible_gpus(device)
+    count = min(runs, workers or len(gpus) or (1 if device.startswith("cuda") else _affordable(CPU_COUNT)))
     quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL + 1}
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -134,7 +160,7 @@ def local_workers(runs: int, workers: int | None) -> Iterator[tuple[Any, LocalWo
         with _unbroken():
             cluster = stack.enter_context(LocalCluster(n_workers=0, host="127.0.0.1", **quiet))
             client = stack.enter_context(Client(cluster, set_as_default=False))
-        pool = LocalWorkers(cluster.scheduler_address, count, max(1, CPU_COUNT // count), scratch)
+        pool = LocalWorkers(cluster.scheduler_address, count, max(1, CPU_COUNT // count), scratch, gpus)
         try:
             yield client, pool
         finally:
@@ -144,7 +170,7 @@ def local_workers(runs: int, workers: int | None) -> Iterator[tuple[Any, LocalWo
 
 
 def work(scheduler: str, scratch: str, *, parent: int) -> None:
-    """The main function of a local worker process."""
+    """Main function of a local worker process."""
     from distributed import Worker
 
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -157,7 +183,7 @@ def work(scheduler: str, scratch: str, *, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """No process outlives the sweep that started it, not even when that is killed."""
+    """Exit when the parent process has ended, even if it was killed."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -172,4 +198,4 @@ def _affordable(cores: int) -> int:
 def _last_line(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "without a word"
+    return lines[-1] if lines else "no output"

@@ -1,4 +1,4 @@
-"""Many configurations at once: local processes, or any Dask cluster by its address."""
+"""Train many configurations: on local processes, or on a Dask cluster by its address."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -14,22 +14,23 @@ from tqdm.std import tqdm
 
 from equinotes.config import RunConfig
 from equinotes.runs.store import Run
+from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 from equinotes.sweeps.cluster import connect, local_workers
 
 DIED = "its worker process died (out of memory?)"
 RESTARTS = 2
-"""How often a run is given to another worker when one died before it got to it."""
+"""How often a run is resubmitted if its worker died before the run started."""
 
 
 def retrain_without(config: RunConfig, l: int) -> RunConfig:
-    """The configuration of a network that is trained without order l: another experiment than zeroing it in a trained one.
+    """The configuration without order l, to train again: a different experiment from zeroing l in a trained network.
 
     >>> retrain_without(RunConfig(ls=(0, 1, 2)), 1).ls
     (0, 2)
     """
     if l not in config.ls or l == 0:
-        raise ValueError(f"l must be one of the orders above 0 in ls={config.ls}, got {l}")
+        raise UserError(f"l must be one of the orders above 0 in ls={config.ls}, got {l}")
     return config.but(ls=[order for order in config.ls if order != l])
 
 
@@ -44,17 +45,17 @@ def sweep(
 ) -> pd.DataFrame:
     """Train every configuration; complete runs come back at once, and interrupted ones continue.
 
-    Runs go to `workers` local processes (as many as cores and memory allow), which share the cores between them, or to the
-    Dask cluster whose scheduler has the address `scheduler`, such as `tcp://node1:8786`: its workers need this package, one
-    thread each, and `runs_dir` on a disk that all machines share.
+    Runs go to `workers` local processes, which share the cores and the GPUs: by default one per GPU, where `device` is "auto"
+    or "cuda" and there are GPUs, otherwise as many as cores and memory allow. With `scheduler`, runs go to the Dask cluster at
+    that address, such as `tcp://node1:8786`: its workers need this package, one thread each, and `runs_dir` on a shared disk.
 
-    Returns one row per different configuration, in the order given: `run_id`, `status` ("done", "failed" or "cancelled"),
-    `error` (one line, empty when done) and `path`. A run that fails harms no other; an interrupted sweep loses nothing.
+    Returns one row per distinct configuration, in the order given: `run_id`, `status` ("done", "failed" or "cancelled"),
+    `error` (one line, empty when done) and `path`. A failed run affects no other; an interrupted sweep continues.
 
     Raises ValueError for a scheduler that does not answer within 10 s and for an unknown device.
     """
     if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+        raise UserError(f"workers must be at least 1, got {workers}")
     todo = {config.run_id: config for config in configs}
     folder = Path(runs_dir).resolve()
     outcome = {run_id: ("done", "") for run_id in todo if Run(folder / run_id).complete}
@@ -73,18 +74,18 @@ def _train_all(
             return _Sweep(client, folder, device, configs).run(progress)
     from equinotes.data.qm9 import load_qm9
 
-    if device not in ("auto", "cpu"):  # to check the others takes torch, seconds to import
+    if device not in ("auto", "cpu"):  # checking others needs torch, which takes seconds to import
         from equinotes.training.loop import pick_device
 
         pick_device(device)
-    load_qm9(progress=progress)  # packed once here; the processes then map it
-    with local_workers(len(configs), workers) as (client, pool):
+    load_qm9(progress=progress)  # packed once here; workers then memory-map it
+    with local_workers(len(configs), workers, device) as (client, pool):
         return _Sweep(client, folder, device, configs).run(progress, pool.keep_up)
 
 
 @dataclass
 class _Sweep:
-    """The runs under way on one cluster: futures by run, and what the workers tell about them."""
+    """The runs in progress on one cluster: futures by run, and progress reported by the workers."""
 
     client: Any
     folder: Path
@@ -98,7 +99,7 @@ class _Sweep:
     outcome: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def run(self, progress: bool, keep_up: Callable[[int, int], None] | None = None) -> dict[str, tuple[str, str]]:
-        """Train all and return status and error by run; `keep_up(running, failed)` sees to the workers."""
+        """Train all and return status and error by run; `keep_up(running, failed)` replaces dead workers."""
         self.client.subscribe_topic(self.topic, lambda event: self.news.put(event[1]))
         total = sum(config.epochs for config in self.configs.values())
         with bar(total=total, desc="sweep", progress=progress, unit="epoch") as shown:
@@ -111,7 +112,7 @@ class _Sweep:
                         self._hear(self.news.get(timeout=0.5), shown)
                     self._collect(shown)
             except BaseException:
-                with suppress(Exception):  # the error above is the one to see
+                with suppress(Exception):  # the error above is the one to report
                     self.client.cancel(list(self.running.values()))
                 raise
         return self.outcome
@@ -122,7 +123,7 @@ class _Sweep:
         return future
 
     def _hear(self, news: dict[str, Any], shown: "tqdm[Any]") -> None:
-        """Move the bar by the epochs that ended; empty news only says that some run ended."""
+        """Advance the bar by the epochs reported; an empty report only says that a run ended."""
         if not news:
             return
         run_id, epoch = news["run_id"], news["epoch"]
@@ -132,7 +133,7 @@ class _Sweep:
         shown.update(self.epochs[run_id] - before)
 
     def _collect(self, shown: "tqdm[Any]") -> None:
-        """Take the futures that ended; a run whose worker died before the run began is given to another."""
+        """Collect futures that are done; resubmit a run whose worker died before the run started."""
         for run_id, future in list(self.running.items()):
             if not future.done():
                 continue
@@ -158,12 +159,12 @@ class _Sweep:
         if error is not None:
             return "failed", " ".join(str(error).split()) or type(error).__name__
         if not Run(self.folder / run_id).complete:
-            return "failed", f"it ended, but is not in {self.folder}: the cluster needs a disk that all machines share"
+            return "failed", f"it ended, but is not in {self.folder}: the cluster needs a shared disk"
         return "done", ""
 
 
 def _train_one(config: RunConfig, runs_dir: str, device: str, topic: str) -> None:
-    """Runs in a worker: train, and tell after each epoch how it goes; stop when nobody wants the result any more."""
+    """Runs in a worker: train, and report after each epoch; stop once cancelled."""
     from distributed import get_worker
 
     from equinotes.training.loop import train

@@ -16,6 +16,7 @@ from tqdm.std import tqdm
 
 from equinotes.networks.base import Network
 from equinotes.runs import provenance
+from equinotes.support.errors import UserError
 from equinotes.support.files import write_atomically
 from equinotes.training.averaging import Average
 from equinotes.training.objective import Objective
@@ -108,4 +109,4 @@ def _check(tensors: dict[str, Tensor], state: State) -> None:
             wanted[key] = torch.Size() if key.endswith("/step") else parameter.shape
     for name in wanted.keys() | tensors.keys():
         if name not in wanted or name not in tensors or tensors[name].shape != wanted[name]:
-            raise ValueError(f"{name} does not fit this configuration")
+            raise UserError(f"{name} does not fit this configuration")

@@ -24,6 +24,7 @@ from equinotes.runs import provenance
 from equinotes.runs import store as runs
 from equinotes.runs.store import Run, error_columns, error_statistics, unit_suffix
 from equinotes.support.cores import side_by_side
+from equinotes.support.errors import NotFinite, UserError
 from equinotes.support.files import write_atomically, write_json
 from equinotes.support.progress import bar
 from equinotes.training.averaging import Average
@@ -79,10 +80,10 @@ def pick_device(device: str) -> str:
     except RuntimeError:
         kind = None
     if kind is None or kind.type not in ("cpu", "cuda"):
-        raise ValueError(f"unknown device {device!r}; known: auto, cpu, cuda, cuda:0, cuda:1, ...")
+        raise UserError(f"unknown device {device!r}; known: auto, cpu, cuda, cuda:0, cuda:1, ...")
     there = torch.cuda.device_count()
     if kind.type == "cuda" and (kind.index or 0) >= there:
-        raise ValueError(f"device {device!r} is not there: torch sees {there} CUDA devices; use 'auto' or 'cpu'")
+        raise UserError(f"device {device!r} is not there: torch sees {there} CUDA devices; use 'auto' or 'cpu'")
     return device
 
 
@@ -145,7 +146,7 @@ def _step(run: Run, config: RunConfig, state: State, qm9: QM9, rows: np.ndarray,
     loss = state.objective.of_rows(state.net, qm9, rows, step, device)
     value = loss.error.item()
     if not math.isfinite(value) or not math.isfinite(loss.total.item()):
-        raise FloatingPointError(not_finite(run, config, f"the loss is {loss.total.item()}", state.position))
+        raise NotFinite(not_finite(run, config, f"the loss is {loss.total.item()}", state.position))
     for group in state.optimizer.param_groups:
         group["lr"] = config.lr * SCHEDULES[config.schedule](step, config.epochs * steps_per_epoch(config))
     state.optimizer.zero_grad()
@@ -210,7 +211,7 @@ def finish(
     """Write tables, test `predictions` among them, and weights, then the provenance that makes the run complete."""
     unit, position = unit_suffix(config.unit), state.position
     if not all(np.isfinite(values).all() for values in predictions.values()):
-        raise FloatingPointError(not_finite(run, config, "a test prediction is not finite", position))
+        raise NotFinite(not_finite(run, config, "a test prediction is not finite", position))
     metrics = pd.DataFrame(position.metrics).astype({"epoch": int})
     known = {"qm9_index": qm9.index[split.test], f"target_{unit}": qm9.targets[config.target][split.test]}
     test = pd.DataFrame(known | {f"{prefix}prediction_{unit}": values for prefix, values in predictions.items()})

@@ -11,6 +11,7 @@ from equinotes.data.qm9 import QM9
 from equinotes.networks import build_network
 from equinotes.networks.base import Network
 from equinotes.networks.reference import NUM_ELEMENTS
+from equinotes.support.errors import UserError
 
 
 def prepare(config: RunConfig, qm9: QM9) -> tuple[Network, Split]:
@@ -49,7 +50,7 @@ def fit_reference(qm9: QM9, rows: np.ndarray, config: RunConfig) -> tuple[float,
         values = values - counts @ elements
     scale = float(values.std())
     if not scale > 0:
-        raise ValueError(f"{config.target} does not vary over the {len(rows)} training molecules; raise num_train")
+        raise UserError(f"{config.target} does not vary over the {len(rows)} training molecules; raise num_train")
     return float(values.mean()), scale, None if elements is None else torch.from_numpy(elements)
 
 

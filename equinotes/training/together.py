@@ -27,6 +27,7 @@ from equinotes.layers.geometry import Geometry
 from equinotes.networks.stacked import Stacked, not_stackable
 from equinotes.runs import store as runs
 from equinotes.runs.store import Run
+from equinotes.support.errors import NotFinite
 from equinotes.support.progress import bar
 from equinotes.training import loop
 from equinotes.training.averaging import decay_at
@@ -193,7 +194,7 @@ class Group:
         for k, (run, state) in enumerate(zip(self.runs, self.states, strict=True)):
             position = state.position
             if not torch.isfinite(sums[:, k]).all():
-                raise FloatingPointError(loop.not_finite(run, state.net.config, "the loss is not finite", position))
+                raise NotFinite(loop.not_finite(run, state.net.config, "the loss is not finite", position))
             position.loss_sum, position.error_sum = float(sums[0, k]), float(sums[1, k]) * state.net.scale
             position.epoch_seconds = seconds
             position.seconds += seconds

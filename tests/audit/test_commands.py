@@ -67,7 +67,7 @@ def test_run_trains_experiments_and_stores_what_is_complete(audit, monkeypatch, 
     assert asked["workers"] == 2 and asked["device"] == "auto" and asked["scheduler"] is None
     assert "here to there" in out[-1]
     many = len(asked["ids"])
-    failed = [f"{many} of {many} runs did not end well; the same command tries them again"]
+    failed = [f"{many} of {many} runs did not finish; the same command tries them again"]
     assert (code, err) == ((0, []) if status == "done" else (1, failed))
 
 

@@ -19,7 +19,7 @@ build = partial(book.build, jobs=1)
 def repository(tmp_path: Path) -> Path:
     """What a build looks at, in miniature."""
     texts = {
-        "_toc.yml": "root: book/index",
+        "_toc.yml": "format: jb-book\nroot: book/index\nchapters:\n- glob: _executed/0*",
         "_config.yml": "title: a book",
         "requirements.lock": "numpy==2.0",
         "book/index.md": "# A book",
@@ -143,6 +143,29 @@ def test_everything_is_executed_on_request_and_nothing_on_request(repository, wo
     work.asked()
     build(repository, execute="none")
     assert work.asked() == ["site"]
+
+
+def test_a_notebook_that_the_table_of_contents_leaves_out_fails_the_build(repository, work):
+    for name in ("10_tenth", "11_eleventh"):
+        (repository / "notebooks" / f"{name}.ipynb").write_text("more")
+    with pytest.raises(
+        ValueError, match=r"^10_tenth.ipynb, 11_eleventh.ipynb would be missing from the book: no entry of _toc.yml"
+    ):
+        build(repository)
+    assert work.asked() == []
+    (repository / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- glob: _executed/0*\n- file: _executed/10_tenth\n- glob: _executed/*"
+    )
+    build(repository)
+    assert work.asked() == ["01_first", "02_second", "10_tenth", "11_eleventh", "site"]
+    (repository / "_toc.yml").write_text("root: book/index\nchapter:\n- glob: _executed/*")
+    with pytest.raises(ValueError, match=r"^_toc.yml is not a table of contents: Unknown keys found: {'chapter'}"):
+        build(repository)
+
+
+def test_the_books_own_contents_have_a_place_for_every_notebook_to_come():
+    root = Path(__file__).parents[2]
+    book._check_contents(root, [*(root / "notebooks").glob("*.ipynb"), Path("10_more.ipynb"), Path("99_last.ipynb")])
 
 
 def test_the_book_is_found_from_below_and_missed_elsewhere(repository, monkeypatch):

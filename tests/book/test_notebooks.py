@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -19,12 +20,12 @@ from equinotes.book.parameters import find_notebook, list_notebooks, parameters_
 from equinotes.support.values import check
 
 PARAMETERS = """\
-lmax: int = 4  # highest order drawn
-ls: tuple[int, ...] = (
+lmax: int = 4  # highest order drawn (0 to 11)
+ls: list[int] = [
     0,
     1,
-)  # orders
-name: str | None = None  # a word
+]  # orders (each 0 to 11)
+name: str = "demo"  # a word
 what = ""
 """
 REPORT = """\
@@ -81,20 +82,20 @@ def test_a_run_is_whole_clean_and_says_where_its_numbers_come_from(demo, monkeyp
     monkeypatch.setenv("MPLBACKEND", "Agg")
     source = demo.read_bytes()
 
-    out = run_notebook(demo, {"lmax": 3, "ls": [0, 2]}, out=Path("new/{braces}.ipynb"), progress=False)
+    out = run_notebook(demo, {"lmax": 3, "ls": (0, 2)}, out=Path("new/{braces}.ipynb"), progress=False)
 
     notebook = read_notebook(out)
     printed = "".join(output.text for output in outputs_of(notebook) if output.output_type == "stream").splitlines()
-    assert printed == ["3", "(0, 2)", "None", sys.executable, os.getcwd()]
+    assert printed == ["3", "[0, 2]", "demo", sys.executable, os.getcwd()]
     assert [output for output in outputs_of(notebook) if output.get("name") == "stderr"] == []
     assert any("image/png" in output.get("data", {}) for output in outputs_of(notebook))
     (injected,) = cells_tagged(notebook, "injected-parameters")
-    assert injected.source == "lmax = 3\nls = (0, 2)" and "remove-cell" in injected.metadata.tags
+    assert injected.source == "lmax = 3\nls = [0, 2]" and "remove-cell" in injected.metadata.tags
     assert notebook.cells[0].source.startswith("# A lesson")
     (header,) = cells_tagged(notebook, "provenance")
     record = notebook.metadata["equinotes"]
     assert notebook.cells[1] == header and record["command"] in header.source and record["date"] in header.source
-    assert record["parameters"] == {"lmax": 3, "ls": [0, 2], "name": None, "what": ""}
+    assert record["parameters"] == {"lmax": 3, "ls": [0, 2], "name": "demo", "what": ""}
     assert demo.read_bytes() == source
     assert sorted(path.name for path in out.parent.iterdir()) == ["{braces}.ipynb"]
 
@@ -106,7 +107,7 @@ def test_a_failing_cell_is_told_in_short_and_what_ran_is_kept(demo):
         run_notebook(demo, {"what": "fail"}, out=out, progress=False)
     lines = str(caught.value).splitlines()
     assert lines[0] == "cell [4] of 07_demo.ipynb failed: ValueError: first line"
-    assert lines[-1] == "what ran until then is kept in out.failed.ipynb"
+    assert lines[-1] == "the partial notebook is kept in out.failed.ipynb"
     assert any('raise ValueError("first line' in line for line in lines) and len(lines) < 10
     assert out.read_text() == "an older result"
     kept = read_notebook(Path("out.failed.ipynb"))
@@ -138,22 +139,26 @@ def test_the_parameters_cell_says_names_types_defaults_and_help(demo):
     found = parameters_of(demo)
     assert [str(parameter) for parameter in found.values()] == [
         "lmax: int = 4",
-        "ls: tuple[int, ...] = (0, 1)",
-        "name: str | None = None",
-        "what: str = ''",
+        "ls: list[int] = [0, 1]",
+        "name: str = 'demo'",
+        "what = ''",
     ]
-    assert [parameter.help for parameter in found.values()] == ["highest order drawn", "orders", "a word", ""]
+    assert [parameter.help for parameter in found.values()] == [
+        "highest order drawn (0 to 11)", "orders (each 0 to 11)", "a word", ""
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("parameters", "error", "says"),
     [
         ({"lmx": 3}, ValueError, r"unknown parameter of 07_demo 'lmx'; did you mean 'lmax'"),
-        ({"lmax": "3"}, TypeError, r"lmax must be a whole number, got '3'"),
-        ({"lmax": True}, TypeError, r"lmax must be a whole number, got True"),
-        ({"ls": 3}, TypeError, r"ls must be whole numbers such as 0,1,2, got 3"),
+        ({"lmax": "3"}, TypeError, r"lmax must be a whole number from 0 to 11, got '3'"),
+        ({"lmax": True}, TypeError, r"lmax must be a whole number from 0 to 11, got True"),
+        ({"lmax": 12}, ValueError, r"lmax must be a whole number from 0 to 11, got 12"),
+        ({"ls": [0, -1]}, ValueError, r"ls must be whole numbers from 0 to 11 such as 0,1,2, got \[0, -1\]"),
+        ({"ls": 3}, TypeError, r"ls must be whole numbers from 0 to 11 such as 0,1,2, got 3"),
         ({"ls": (0, "a")}, TypeError, r"ls must be whole numbers"),
-        ({"name": 3}, TypeError, r"name must be text or None, got 3"),
+        ({"name": 3}, TypeError, r"name must be text, got 3"),
     ],
 )
 def test_unknown_names_and_wrong_types_are_refused_before_anything_runs(demo, parameters, error, says):
@@ -163,7 +168,7 @@ def test_unknown_names_and_wrong_types_are_refused_before_anything_runs(demo, pa
 
 
 def test_the_command_in_the_header_gives_the_same_parameters(demo):
-    given = {"lmax": 3, "ls": (0, 2, 5), "name": "a b", "what": "it's = $HOME"}
+    given = {"lmax": 3, "ls": [0, 2, 5], "name": "a b", "what": "it's = $HOME"}
     words = shlex.split(rerun_command(demo, given))
     assert words[:3] == ["equinotes", "run", str(demo)]
     assert parse_parameters(demo, words[4::2]) == given
@@ -196,6 +201,68 @@ def test_a_damaged_notebook_is_named_in_one_line(demo, damage):
 def test_an_unknown_notebook_names_the_nearest():
     with pytest.raises(FileNotFoundError, match=r"unknown notebook 'spherical_harmonic'; did you mean '01_spherical_harmonics'"):
         find_notebook("spherical_harmonic")
+
+
+@pytest.mark.parametrize(
+    "line", ["x: tuple[int, ...] = (0, 1)", "x: int | None = None", "x: int = 1  # with = in its help", "x, y = 1, 2"]
+)
+def test_a_parameter_that_papermill_does_not_read_is_refused_not_dropped(demo, line):
+    demo.write_text(demo.read_text().replace('what = \\"\\"', line))
+    with pytest.raises(
+        ValueError, match=rf"parameters cell of .*07_demo.ipynb must assign {line[:1]}\w* in the form name: type = value"
+    ):
+        parameters_of(demo)
+
+
+@pytest.mark.parametrize(
+    ("line", "good", "bad", "says"),
+    [
+        ("x: int = 3  # count (at least 1)", [1, 10**9], [0], "a whole number of at least 1"),
+        ("x: float = 0.5  # share (0.25 to 0.75)", [0.25, 0.75], [0.2, 0.8], "a number from 0.25 to 0.75"),
+        ('x: str = "a"  # kind (one of a, b)', ["a", "b"], ["c", ""], "'a' or 'b'"),
+        (
+            "x: list[int] = [0]  # orders (each -1 to 2)",
+            [[], [-1, 2]],
+            [[3], [0, -2]],
+            "whole numbers from -1 to 2 such as 0,1,2",
+        ),
+        ("x: int = 3  # a count (of what is there)", [-5], [], ""),
+    ],
+)
+def test_a_help_that_ends_in_a_range_is_held_to(demo, line, good, bad, says):
+    notebook = read_notebook(demo)
+    notebook.cells[1].source = line
+    nbformat.write(notebook, demo)
+    for value in good:
+        assert parse_parameters(demo, [shlex.split(rerun_command(demo, {"x": value}))[-1]]) == {"x": value}
+    for value in bad:
+        with pytest.raises(ValueError, match=re.escape(f"x must be {says}, got {value!r}")):
+            run_notebook(demo, {"x": value}, progress=False)
+
+
+def outside(parameter):
+    """Values just below and just above the range that ends a parameter's help."""
+    stated = re.search(r"(?:(\d+) to (\d+)|at least (\d+))\)$", parameter.help)
+    low, high, least = map(int, stated.groups(-1)) if stated else (0, -1, -1)
+    numbers = [low - 1, high + 1] if high >= 0 else [least - 1] if least >= 0 else []
+    return [[number] for number in numbers] if "(each" in parameter.help else numbers
+
+
+@pytest.mark.parametrize("path", list_notebooks(), ids=lambda path: path.stem)
+def test_values_out_of_range_stop_before_anything_runs(path, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("equinotes.book.notebooks._execute", None)
+    for name, parameter in parameters_of(path).items():
+        is_number = parameter.annotation in ("int", "list", "list[int]", "float")
+        assert bool(outside(parameter)) == is_number, f"{name} states no range"
+        for value in outside(parameter):
+            with pytest.raises(
+                ValueError, match=rf"{name} must be .*(from \d+ to \d+|of at least \d+).*, got {re.escape(repr(value))}"
+            ):
+                run_notebook(path, {name: value}, progress=False)
+            with pytest.raises(ValueError, match=f"{name} must be"):
+                parse_parameters(path, [f"{name}={value}"])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", list_notebooks(), ids=lambda path: path.stem)

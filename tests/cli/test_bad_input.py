@@ -120,7 +120,7 @@ def test_a_damaged_checkpoint_starts_over(tmp_path, qm9, content):
 def test_a_damaged_notebook(refused, tmp_path):
     (tmp_path / "01.ipynb").write_text('{"cells": [')
     for words in (["--list"], [], ["-p", "lmax=3"]):
-        assert "01.ipynb is damaged or no notebook" in refused("run", tmp_path / "01.ipynb", *words)
+        assert "01.ipynb is damaged or not a notebook" in refused("run", tmp_path / "01.ipynb", *words)
 
 
 @pytest.mark.parametrize("size", [10, 5_000, 60_000], ids=["no configuration", "no checkpoint", "no weights"])

@@ -5,16 +5,19 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import nbformat
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equinotes import RunConfig, list_runs, train
-from equinotes.cli import commands
+from equinotes.cli import commands, estimates
 from equinotes.cli import main as cli
 from equinotes.cli.flags import config_of, configs_of, field_docs
 from equinotes.config import MAX_L
+from equinotes.support.errors import NotFinite, TaskFailed, UserError, UserTypeError
 
 SMOKE = RunConfig.preset("smoke")
 HEAVY = {
@@ -170,11 +173,24 @@ def test_what_is_not_understood_is_told_in_one_line(equinotes, tmp_path, monkeyp
     assert re.match(f"equinotes: .*{says}", line)
 
 
-def test_a_fault_of_the_program_shows_where_it_is(equinotes, monkeypatch):
-    """Only what this package raises in so many words is a message; an error of Python's own is not."""
-    monkeypatch.setattr(commands.Book, "run", lambda self: int("x"))
-    with pytest.raises(ValueError, match="invalid literal"):
+def raising(error):
+    def run(self):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, RuntimeError, KeyError, AssertionError, FloatingPointError])
+def test_a_fault_of_the_program_shows_its_traceback(equinotes, monkeypatch, error):
+    monkeypatch.setattr(commands.Book, "run", raising(error("a fault")))
+    with pytest.raises(error, match="a fault"):
         equinotes("book")
+
+
+@pytest.mark.parametrize("error", [UserError, UserTypeError, TaskFailed, NotFinite, FileNotFoundError])
+def test_an_error_for_the_user_is_one_line(equinotes, monkeypatch, error):
+    monkeypatch.setattr(commands.Book, "run", raising(error("the jobs must be 2, got 3")))
+    assert equinotes("book") == (2, [], ["equinotes: the jobs must be 2, got 3"])
 
 
 def test_ctrl_c_says_how_to_go_on(equinotes, monkeypatch):
@@ -231,8 +247,8 @@ def test_train_results_and_sweep_on_one_run_store(equinotes, tmp_path, qm9):
     code, out, err = equinotes("sweep", "--preset", "smoke", "--ls", "0", "--seed", "0", "1", "--runs-dir", tmp_path)
     assert code == 0 and err == ["runs: 2, complete: 2"] and len(out) == 3
     code, out, err = equinotes("sweep", "--preset", "smoke", "--seed", "0", "5", "--runs-dir", tmp_path, "--dry-run")
-    assert code == 0 and err == ["runs: 2, complete: 1"]
-    assert out == [SMOKE.run_id, SMOKE.but(seed=5).run_id]
+    assert code == 0 and err[0] == "runs: 2, complete: 1" and out == [SMOKE.run_id, SMOKE.but(seed=5).run_id]
+    assert re.fullmatch(r"left: 1, about \d+ s of training, one run after another", err[1])
 
     code, out, _ = equinotes("results", "--runs-dir", tmp_path)
     assert code == 0 and len(out) == 4 and out[0].split()[:2] == ["ls", "mul"]
@@ -242,13 +258,23 @@ def test_train_results_and_sweep_on_one_run_store(equinotes, tmp_path, qm9):
     assert code == 0 and len(pd.read_csv(tmp_path / "all.csv")) == 3
 
 
+def test_the_time_of_a_sweep_is_judged_by_runs_that_cost_the_same(tmp_path, monkeypatch):
+    trained = [(SMOKE, 10.0), (SMOKE.but(seed=1), 30.0), (SMOKE.but(seed=2, epochs=4), 40.0), (SMOKE.but(mul=8), 100.0)]
+    monkeypatch.setattr(estimates, "_trained", lambda runs_dir: trained)
+    assert estimates.training_time([SMOKE.but(seed=7, lr=1.0)], tmp_path) == "about 20 s of training, one run after another"
+    asked = [SMOKE.but(num_train=640, epochs=1), SMOKE.but(mul=8, seed=3), SMOKE.but(ls=(0, 2))]
+    said = "about 3 min of training, one run after another; no stored run tells how long 1 of them take"
+    assert estimates.training_time(asked, tmp_path) == said
+    assert estimates.training_time([SMOKE.but(ls=(0, 2))], tmp_path) == "no stored run tells how long 1 of them take"
+
+
 def test_a_sweep_with_a_failed_run_ends_with_code_1(equinotes, tmp_path, monkeypatch):
     from importlib import import_module
 
     outcome = pd.DataFrame({"run_id": ["a"], "status": ["failed"], "error": ["out of luck"], "path": [tmp_path / "a"]})
     monkeypatch.setattr(import_module("equinotes.sweeps.sweep"), "sweep", lambda *_, **__: outcome)
     code, _, err = equinotes("sweep", "--preset", "smoke", "--runs-dir", tmp_path)
-    assert code == 1 and err[-1] == "1 of 1 runs did not end well; the same command tries them again"
+    assert code == 1 and err[-1] == "1 of 1 runs did not finish; the same command tries them again"
 
 
 def test_run_lists_notebooks_and_their_parameters(equinotes):
@@ -257,6 +283,50 @@ def test_run_lists_notebooks_and_their_parameters(equinotes):
     listed = equinotes("run", "01", "--list")
     assert listed == equinotes("run", "spherical_harmonics", "--help")
     assert listed[0] == 0 and any("lmax: int = " in line for line in listed[1])
+
+
+def executed(path, *, seconds=None):
+    """A notebook as papermill leaves it."""
+    cells = [
+        nbformat.v4.new_markdown_cell("# A page\n\nwith $l=1$"),
+        nbformat.v4.new_code_cell("secret = 1", metadata={"tags": ["remove-cell"]}),
+        nbformat.v4.new_code_cell("hidden = 1", metadata={"tags": ["remove-input"]}),
+        nbformat.v4.new_code_cell("shown = 1"),
+    ]
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"papermill": {"duration": seconds}}), path)
+    return path
+
+
+def test_run_says_how_long_a_notebook_took_here(equinotes, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    before = equinotes("run")[1]
+    executed(tmp_path / "executed" / "01_spherical_harmonics.ipynb", seconds=32.4)
+    after = equinotes("run")[1]
+    assert after[0].endswith(" Spherical harmonics (32 s)") and after[1:] == before[1:]
+    assert equinotes("run", "01", "--list")[1][0] == after[0]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+@pytest.mark.parametrize("flag", ["--html", "--open"])
+def test_run_writes_a_page_that_needs_no_network(equinotes, monkeypatch, tmp_path, flag, opens):
+    from equinotes.book import notebooks
+
+    shown = []
+    monkeypatch.setattr("webbrowser.open", lambda address: shown.append(address) or opens)
+    monkeypatch.setattr(notebooks, "run_notebook", lambda path, values, *, out: executed(out))
+    code, out, err = equinotes("run", "01", flag, "--out", tmp_path / "x.ipynb")
+    page = tmp_path / "x.html"
+    assert code == 0 and out == [f"wrote {tmp_path / 'x.ipynb'}", f"wrote {page}"]
+    assert shown == ([page.as_uri()] if flag == "--open" else [])
+    assert err == ([f"no browser found; open {page.as_uri()}"] if shown and not opens else [])
+    soup = BeautifulSoup(page.read_text(), "html.parser")
+    assert not soup.select("script[src], link[href^=http], img[src^=http]")
+    assert [script for script in soup.find_all("script") if re.search(r"import\(\"http", script.text)] == []
+    said = soup.body.text
+    assert "shown" in said and "secret" not in said and "hidden" not in said
+    configuration, mathjax = (script.text for script in soup.head.find_all("script")[:2])
+    assert 'inlineMath: [["$", "$"]' in configuration and "mjx-container" in mathjax
 
 
 def test_run_gives_typed_values_to_the_notebook(equinotes, monkeypatch, tmp_path):

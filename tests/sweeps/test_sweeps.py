@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from equinotes import RunConfig, load_run, sweep, train
+from equinotes.sweeps.cluster import local_workers, visible_gpus
 from equinotes.sweeps.sweep import retrain_without
 
 SMOKE = RunConfig.preset("smoke")
@@ -149,12 +150,76 @@ def test_worker_processes_that_cannot_live_end_the_sweep(tmp_path):
     def keep_up():
         while True:
             pool.keep_up(wanted=1, failed=0)
-            for process, _ in pool.processes:
+            for process, _ in pool.processes.values():
                 process.wait()
 
     with pytest.raises(RuntimeError, match=r"worker processes die as soon as they start: \w*Error"):
         keep_up()
-    assert pool.processes == []
+    assert pool.processes == {}
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Pretend that torch sees this many GPUs, and that the environment names some."""
+
+    def pretend(count, visible=None):
+        monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "device", "names"),
+    [
+        (0, None, "auto", []),
+        (2, None, "auto", ["0", "1"]),
+        (3, None, "cuda", ["0", "1", "2"]),
+        (2, "5, GPU-a1b2", "auto", ["5", "GPU-a1b2"]),
+        (0, "", "auto", []),
+        (2, None, "cuda:1", []),
+        (2, None, "cpu", []),
+    ],
+)
+def test_gpus_are_named_as_the_environment_names_them(gpus, count, visible, device, names):
+    gpus(count, visible)
+    assert visible_gpus(device) == names
+
+
+@pytest.mark.parametrize(
+    ("count", "runs", "workers", "device", "seen"),
+    [
+        (2, 5, None, "auto", ["0", "1"]),
+        (4, 3, None, "cuda", ["0", "1", "2"]),
+        (2, 5, 3, "auto", ["0", "1", "0"]),
+        (2, 5, None, "cuda:1", ["0,1"]),
+        (0, 5, 2, "auto", ["", ""]),
+        (2, 5, 2, "cpu", ["0,1", "0,1"]),
+    ],
+)
+def test_each_worker_has_a_gpu_of_its_own_also_after_a_death(gpus, monkeypatch, count, runs, workers, device, seen):
+    """Processes that sleep stand for the workers."""
+    gpus(count, ",".join(map(str, range(count))))
+    started, popen = [], subprocess.Popen
+
+    def start(command, *, env, **more):
+        started.append(env["CUDA_VISIBLE_DEVICES"])
+        return popen([sys.executable, "-c", "import time; time.sleep(600)"], **more)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with local_workers(runs, workers, device) as (_, pool):
+        pool.keep_up(runs, failed=0)
+        assert started == seen
+        for process, _ in [*pool.processes.values()]:
+            process.kill()
+            process.wait()
+            pool.keep_up(runs, failed=3)
+        assert started[len(seen) :] == seen
+        pool.keep_up(1, failed=3)
+        assert len(started) == 2 * len(seen)
+    assert pool.processes == {}
 
 
 @pytest.mark.parametrize(("ls", "l", "left"), [((0, 1, 2), 1, (0, 2)), ((0, 1, 2), 2, (0, 1)), ((0, 4), 4, (0,))])

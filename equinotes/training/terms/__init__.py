@@ -17,9 +17,10 @@ from importlib import import_module
 import torch
 from torch import Tensor, nn
 
-from equinotes.config import RunConfig, unknown
+from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.networks.base import Network, Parts
+from equinotes.support.errors import UserError, unknown
 
 TERMS = {
     "feature_l2": "equinotes.training.terms.feature_l2:FeatureL2",
@@ -57,7 +58,7 @@ class Term(nn.Module):
 def build_term(name: str, config: RunConfig, net: Network) -> Term:
     """The term of this name; ValueError names the nearest ones."""
     if name not in TERMS:
-        raise ValueError(unknown("term", name, list(TERMS)))
+        raise UserError(unknown("term", name, list(TERMS)))
     module, _, attribute = TERMS[name].partition(":")
     make: Callable[[RunConfig, Network], Term] = getattr(import_module(module), attribute)
     return make(config, net)

@@ -10,6 +10,7 @@ from itertools import product
 
 from equinotes.audit.scale import counted_parameters
 from equinotes.config import RunConfig
+from equinotes.support.errors import UserError
 
 Orders = tuple[int, ...]
 LOW, FOUR, SIX, WITHOUT = (0, 1, 2), (0, 1, 2, 3, 4), (0, 1, 2, 3, 4, 5, 6), (0, 3, 4, 5, 6)
@@ -113,7 +114,7 @@ def matched(ls: Orders, other: Orders, mul: int) -> tuple[Orders, int]:
     above = bisect_left(range(8 * mul), wanted, lo=1, key=lambda channels: counted_parameters(ls, channels))
     best = min((above - 1, above), key=lambda channels: abs(counted_parameters(ls, channels) / wanted - 1))
     if abs(counted_parameters(ls, best) / wanted - 1) > TOLERANCE:
-        raise ValueError(
+        raise UserError(
             f"no number of channels gives {ls} the {wanted:,} parameters of {other} with {mul}, within {TOLERANCE:.0%}"
         )
     return ls, best

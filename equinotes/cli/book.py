@@ -1,0 +1,95 @@
+"""The subcommands for notebooks and the book: `equinotes run` and `equinotes book`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from equinotes.cli.estimates import duration
+
+
+@dataclass(kw_only=True)
+class Run:
+    """Run a notebook with your own parameters, or list notebooks and parameters.
+
+    Without a notebook, all are listed, with the time that each took when it was last run here; with --list (or --help), the
+    parameters of one.
+
+    $ equinotes run 01_spherical_harmonics -p lmax=3 -p molecule=1
+    $ equinotes run 01_spherical_harmonics -p lmax=3 --open
+    """
+
+    notebook: Annotated[str | None, tyro.conf.Positional] = None
+    """Name, number or path of a notebook."""
+    parameters: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="parameter", aliases=("-p",), metavar="NAME=VALUE")
+    ] = ()
+    """A parameter; repeat the flag for several. Lists are written 0,1,2 or 0-2."""
+    out: Path | None = None
+    """Path of the executed notebook (default executed/<name>.ipynb)."""
+    list: bool = False
+    """List the notebook's parameters, with the values that each may have."""
+    html: bool = False
+    """Write the executed notebook as an HTML page as well, beside it; the page needs no network."""
+    open: bool = False
+    """Write the HTML page and show it in the browser."""
+
+    def run(self) -> int:
+        from equinotes.book import parameters
+
+        if self.notebook is None:
+            print("\n".join(map(_line_of_notebook, parameters.list_notebooks())))
+            return 0
+        path = parameters.find_notebook(self.notebook)
+        if self.list:
+            print(_line_of_notebook(path))
+            for parameter in parameters.parameters_of(path).values():
+                print(f"  -p {parameter!s:48} {parameter.help}")
+            return 0
+        values = parameters.parse_parameters(path, self.parameters)
+        from equinotes.book.notebooks import run_notebook
+
+        executed = run_notebook(path, values, out=self.out)
+        print(f"wrote {executed}")
+        if self.html or self.open:
+            self._show(executed)
+        return 0
+
+    def _show(self, executed: Path) -> None:
+        from equinotes.book.page import write_page
+
+        page = write_page(executed)
+        print(f"wrote {page}")
+        if self.open:
+            import webbrowser
+
+            if not webbrowser.open(page.resolve().as_uri()):
+                print(f"no browser found; open {page.resolve().as_uri()}", file=sys.stderr)
+
+
+@dataclass(kw_only=True)
+class Book:
+    """Execute the notebooks that are out of date and build the site into _build/html.
+
+    $ equinotes book
+    """
+
+    execute: Literal["stale", "all", "none"] = "stale"
+    """Notebooks to execute first: those out of date, all, or none."""
+    jobs: int = 2
+    """Notebooks that run at a time; they share the cores."""
+
+    def run(self) -> int:
+        from equinotes.book.site import build
+
+        build(execute=self.execute, jobs=self.jobs)
+        return 0
+
+
+def _line_of_notebook(path: Path) -> str:
+    from equinotes.book.parameters import seconds_of, title_of
+
+    seconds = seconds_of(path)
+    return f"{path.stem:32} {title_of(path)}" + ("" if seconds is None else f" ({duration(seconds)})")

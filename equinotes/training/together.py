@@ -5,11 +5,9 @@ A step of one small network is several hundred short kernels that leave a GPU id
 all of them is computed at once, and the CPU only says "again". Results are those of `loop.train` to rounding.
 """
 
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,8 +36,6 @@ from equinotes.training.targets import composition
 STEPS_AT_ONCE = 16
 """Steps of one graph, whose geometry is computed together."""
 WARM_UP = 3
-_RECORDING = threading.Lock()
-"""Held while steps are recorded, and while networks are evaluated: a recording takes all that happens on its stream."""
 EVALUATION_BATCH = 512
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
@@ -49,21 +45,20 @@ def train_together(
     *,
     device: str,
     runs_dir: str | Path = "runs",
-    jobs: int = 1,
     progress: bool = True,
     qm9: QM9 | None = None,
 ) -> list[Run]:
     """Train all configurations that are not complete yet; those that differ only in their seeds, side by side.
 
-    So many `jobs` of such groups share the GPU. What cannot be trained side by side (see `not_stackable`), or was cut off within
-    an epoch elsewhere, is trained by itself. Raises as `loop.train` does.
+    Groups follow one another: one of them fills a GPU. What cannot be trained side by side (see `not_stackable`), or was cut off
+    within an epoch elsewhere, is trained by itself. Raises as `loop.train` does.
     """
     qm9 = qm9 or load_qm9(progress=progress)
     groups: dict[RunConfig, list[RunConfig]] = defaultdict(list)
     for config in dict.fromkeys(configs):
         groups[config.but(seed=0)].append(config)
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda group: _train_group(group, device, Path(runs_dir), progress, qm9), groups.values()))
+    for group in groups.values():
+        _train_group(group, device, Path(runs_dir), progress, qm9)
     return [Run(Path(runs_dir) / config.run_id) for config in configs]
 
 
@@ -150,8 +145,7 @@ class Group:
         config, done = self.config, self.states[0].position.epoch
         batches = [self._batches(epoch) for epoch in range(done, config.epochs)]
         room = Room.of(self.qm9, np.concatenate([rows.reshape(-1, config.batch_size) for rows in batches]))
-        with _RECORDING:
-            replays = {size: self._record(size, room) for size in set(self._sizes())}
+        replays = {size: self._record(size, room) for size in set(self._sizes())}
         total = (config.epochs - done) * self.steps
         with bar(total=total, desc=f"ls={config.ls}, {len(self.runs)} seeds", unit="step", progress=progress) as shown:
             for epoch, rows in enumerate(batches, start=done):
@@ -187,8 +181,7 @@ class Group:
         sums = torch.stack([self.clock.loss_sum, self.clock.error_sum]).cpu()  # waits for the GPU
         seconds = time.monotonic() - start
         self._scatter()
-        with _RECORDING:
-            predictions = self._predictions(self.split.val)
+        predictions = self._predictions(self.split.val)
         if save := time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS:
             self.saved = time.monotonic()
         for k, (run, state) in enumerate(zip(self.runs, self.states, strict=True)):
@@ -215,7 +208,7 @@ class Group:
                 self.clock.cursor.zero_()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph):
             self._steps(size, room)
         with torch.no_grad():
             for tensor, value in zip(self._changing(), kept, strict=True):

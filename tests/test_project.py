@@ -95,6 +95,7 @@ ALLOWED = {
     "training": FOUNDATION | {"data", "layers", "networks", "runs"},
     "sweeps": FOUNDATION | {"runs", "training"},
     "analysis": FOUNDATION,
+    "analysis/controls.py": FOUNDATION | {"runs"},
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
     "figures": set(),
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},

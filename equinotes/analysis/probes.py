@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Shaped
-from sklearn.linear_model import LinearRegression, RidgeCV
+from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -35,7 +35,8 @@ def probe(
     With `given` (atoms per element, say) what it explains linearly is first taken off y and x, fitted on the same training folds:
     the R^2 is that of the rest of y. The penalty is chosen inside the training folds. 0 means no better than the mean.
 
-    Molecules of one group (a formula, say) stand in one fold: isomers that resemble each other are then not on both sides.
+    Molecules of one group (a formula, say) stand in one fold, also where the penalty is chosen: isomers, which resemble each
+    other, are then not on both sides.
     """
     return probes(x, np.asarray(y)[:, None], given=given, groups=groups, folds=folds, seed=seed)[0]
 
@@ -51,8 +52,12 @@ def probes(
         features, targets = np.asarray(x, np.float64), np.asarray(y, np.float64)
         if given is not None:
             features, targets = (_residual(given, values, train) for values in (features, targets))
-        model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, alpha_per_target=True))
-        fit = model.fit(features[train], targets[train]).predict(features[test]).reshape(len(test), -1)
+        ridge = RidgeCV(ALPHAS, alpha_per_target=True)
+        if groups is not None:
+            scaled = StandardScaler().fit_transform(features[train])
+            ridge = Ridge(_penalties(scaled, targets[train], groups[train], seed))
+        model = make_pipeline(StandardScaler(), ridge).fit(features[train], targets[train])
+        fit = model.predict(features[test]).reshape(len(test), -1)
         means = targets[train].mean(axis=0)
         scores.append([_r2(targets[test, k], fit[:, k], means[k]) for k in range(targets.shape[1])])
     return [Probe(float(np.mean(column)), float(np.std(column))) for column in zip(*scores, strict=True)]
@@ -79,6 +84,18 @@ def probe_table(
         for target, found in zip(targets, probes(x, values, given=given, groups=groups, folds=folds, seed=seed), strict=True)
     ]
     return pd.DataFrame(rows, columns=["features", "target", "r2", "sd"])
+
+
+def _penalties(
+    x: Float[np.ndarray, "n dim"], y: Float[np.ndarray, "n targets"], groups: Shaped[np.ndarray, " n"], seed: int
+) -> Float[np.ndarray, " targets"]:
+    """The penalty for each target that predicts groups best which it was not fitted to."""
+    errors = np.zeros((len(ALPHAS), y.shape[1]))
+    for train, test in folds_of(len(x), groups, folds=4, seed=seed):
+        for k, alpha in enumerate(ALPHAS):
+            fit = Ridge(alpha).fit(x[train], y[train]).predict(x[test]).reshape(len(test), -1)
+            errors[k] += np.square(fit - y[test]).sum(axis=0)
+    return ALPHAS[errors.argmin(axis=0)]
 
 
 def _residual(

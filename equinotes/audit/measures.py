@@ -42,8 +42,13 @@ def runs_of(tables: Tables, ls: Orders, mul: int, reference: str, experiments: t
 
 def errors(tables: Tables, ls: Orders, mul: int, reference: str, experiments: tuple[str, ...]) -> dict[int, float]:
     """Test MAE [eV] by seed."""
-    runs = runs_of(tables, ls, mul, reference, experiments)
-    return dict(zip(runs["seed"].tolist(), runs["mae_eV"].tolist(), strict=True))
+    columns = (tables["runs"][name].tolist() for name in ("experiment", "ls", "mul", "reference", "seed", "mae_eV"))
+    wanted = (ls, mul, reference)
+    return {
+        seed: mae
+        for experiment, *network, seed, mae in zip(*columns, strict=True)
+        if experiment in experiments and (tuple(network[0]), *network[1:]) == wanted
+    }
 
 
 def centred_errors(tables: Tables, ls: Orders, mul: int, reference: str, experiments: tuple[str, ...]) -> dict[int, float]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from equinotes.audit.protocols.first.runs import experiments
 from equinotes.audit.reported import counted_parameters
-from equinotes.audit.tables import SCHEMAS, _schema
+from equinotes.audit.tables import SCHEMAS, TYPES, _further
 from equinotes.config import RunConfig
 
 MOLECULES = 40
@@ -38,7 +38,8 @@ def write_tables(folder: Path, names: Iterable[str] = ("table", "substitutes", "
 
 def write(name: str, table: pd.DataFrame, folder: Path) -> None:
     """Write one table in its stored form."""
-    schema = _schema(name, [column for column in table if column not in SCHEMAS[name]])
+    kinds = SCHEMAS[name] | {column: _further(name, column) or "str" for column in table if column not in SCHEMAS[name]}
+    schema = pa.schema([(column, TYPES[kind]) for column, kind in kinds.items()])
     pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False), folder / f"{name}.parquet")
 
 

@@ -96,11 +96,11 @@ def gather(examined: list[Task], work: Path, out: Path | str | None = None, prot
     for name in SINGLE:
         parts = [pd.read_parquet(path) for task in examined if (path := work / task.name / f"{name}.parquet").exists()]
         if parts:
-            table = merged(name, pd.concat(parts, ignore_index=True), keep, place)
+            table = merged(name, pd.concat(parts, ignore_index=True), keep, place, protocol)
             write(name, table, place, protocol)
             rows[name] = len(table)
     if pairs := _similarities([task for task in examined if task.full], work):
-        table = pd.concat([load("similarity", place), pd.DataFrame(pairs)], ignore_index=True)
+        table = pd.concat([load("similarity", place, protocol), pd.DataFrame(pairs)], ignore_index=True)
         table = table.drop_duplicates([column for column in table if column != "cka"], keep="last", ignore_index=True)
         write("similarity", table, place, protocol)
         rows["similarity"] = len(table)

@@ -117,7 +117,7 @@ def judged(claims: Iterable[Claim], rules: Mapping[str, Rule], tables: Tables) -
 
 
 DEFAULT = "first"
-PROTOCOLS: dict[str, str] = {"first": "equinotes.audit.protocols.first"}
+PROTOCOLS: dict[str, str] = {"first": "equinotes.audit.protocols.first", "second": "equinotes.audit.protocols.second"}
 """Versions by name, and the module of each."""
 
 

@@ -46,11 +46,11 @@ def store(
     if rows:
         order = {run_id: number for number, run_id in enumerate(names)}
         for name, new in (("runs", pd.DataFrame(rows)), ("metrics", pd.concat(metrics).astype({"epoch": int}))):
-            whole = merged(name, new, set(names), place)
+            whole = merged(name, new, set(names), place, protocol)
             whole = whole.sort_values("run_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True)
             write(name, whole, place, protocol)
     for name, parts in predictions.items():
-        write(name, _side_by_side(name, parts, list(names), place), place, protocol)
+        write(name, _side_by_side(parts, load(name, place, protocol), list(names)), place, protocol)
     write("baselines", baselines(load_qm9(progress=progress), protocol), place, protocol)
     return state(place, protocol)
 
@@ -59,7 +59,7 @@ def state(folder: Path | str | None = None, protocol: Protocol | None = None) ->
     """How far the experiments are: `experiment`, `planned` runs and `stored` ones."""
     protocol = protocol or named()
     place = folder_of(folder, protocol)
-    stored = load("runs", place)["experiment"].tolist() if place.is_dir() else []
+    stored = load("runs", place, protocol)["experiment"].tolist() if place.is_dir() else []
     rows = [(name, len(configs), stored.count(name)) for name, configs in protocol.experiments().items()]
     return pd.DataFrame(rows, columns=["experiment", "planned", "stored"])
 
@@ -82,10 +82,9 @@ def _row(run: Run) -> dict[str, Any]:
     return {"run_id": run.run_id, **run.config.to_dict(), **run.errors, **about, **versions}
 
 
-def _side_by_side(name: str, parts: list[pd.DataFrame], run_ids: list[str], place: Path) -> pd.DataFrame:
+def _side_by_side(parts: list[pd.DataFrame], old: pd.DataFrame, run_ids: list[str]) -> pd.DataFrame:
     """One table with a column per run, in the order given; ValueError where the test molecules or their targets differ."""
     molecules = ["qm9_index", "target_eV"]
-    old = load(name, place)
     new = {column for part in parts for column in part}
     run_ids = [column for run_id in run_ids for column in (run_id, f"{AVERAGE}{run_id}")]
     kept = old[[*molecules, *(column for column in old if column in set(run_ids) - new)]]

@@ -98,8 +98,9 @@ DIAGNOSTICS = tuple(name for name in SCHEMAS if name not in ("runs", "metrics", 
 
 def names_of(protocol: Protocol | None = None) -> list[str]:
     """The tables of a version, by default those of the first."""
-    apart = [f"predictions_{experiment}" for experiment in (protocol or named()).apart]
-    names = list(SCHEMAS)
+    protocol = protocol or named()
+    apart = [f"predictions_{experiment}" for experiment in protocol.apart]
+    names = list(protocol.schemas or SCHEMAS)
     place = names.index("predictions") + 1
     return [*names[:place], *apart, *names[place:]]
 
@@ -129,35 +130,36 @@ def folder_of(folder: Path | str | None = None, protocol: Protocol | None = None
     return Path(folder or elsewhere or find_root() / protocol.place)
 
 
-def schema_of(name: str) -> dict[str, str]:
+def schema_of(name: str, protocol: Protocol | None = None) -> Mapping[str, str]:
     """Columns of a table and their kinds; ValueError names the nearest table where it is unknown."""
-    if name not in SCHEMAS and not name.startswith("predictions_"):
-        raise ValueError(unknown("table", name, list(SCHEMAS)))
-    return SCHEMAS[_family(name)]
+    schemas = (protocol or named()).schemas or SCHEMAS
+    if name not in schemas and not name.startswith("predictions_"):
+        raise ValueError(unknown("table", name, list(schemas)))
+    return schemas[_family(name)]
 
 
 def _family(name: str) -> str:
     return "predictions" if name.startswith("predictions") else name
 
 
-def load(name: str, folder: Path | str | None = None) -> pd.DataFrame:
+def load(name: str, folder: Path | str | None = None, protocol: Protocol | None = None) -> pd.DataFrame:
     """A stored table, checked against its schema; one that was not made yet comes without rows.
 
     Orders (`ls`) and names (`auxiliary`) are tuples; a column that the first tables lack has its default.
     Raises ValueError for an unknown table and for a column that is missing, not known or of another kind, FileNotFoundError
     where the folder is not there.
     """
-    kinds, place = schema_of(name), folder_of(folder)
+    kinds, place = schema_of(name, protocol), folder_of(folder, protocol)
     if not place.is_dir():
         raise FileNotFoundError(f"no stored tables at {place}; equinotes audit store makes them")
     path = place / f"{name}.parquet"
     if not path.exists():
-        return _schema(name, []).empty_table().to_pandas()
+        return pa.schema([(column, TYPES[kind]) for column, kind in kinds.items()]).empty_table().to_pandas()
     try:
         stored = pq.read_table(path)
     except pa.ArrowException as error:
         raise ValueError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
-    check(name, stored.schema)
+    check(name, stored.schema, kinds)
     table = stored.to_pandas()
     for column, default in LATER.get(name, {}).items():
         if column not in table:
@@ -174,12 +176,12 @@ def load(name: str, folder: Path | str | None = None) -> pd.DataFrame:
 def load_all(folder: Path | str | None = None, protocol: Protocol | None = None) -> dict[str, pd.DataFrame]:
     """All tables of a version by name, those not made yet without rows."""
     place = folder_of(folder, protocol)
-    return {name: load(name, place) for name in names_of(protocol)}
+    return {name: load(name, place, protocol) for name in names_of(protocol)}
 
 
-def check(name: str, schema: pa.Schema) -> None:
+def check(name: str, schema: pa.Schema, kinds: Mapping[str, str]) -> None:
     """ValueError for the first column that is missing, not known or of another kind than the table's schema says."""
-    kinds, found = schema_of(name), dict(zip(schema.names, schema.types, strict=True))
+    found = dict(zip(schema.names, schema.types, strict=True))
     for column in kinds:
         if column not in found and column not in LATER.get(name, {}):
             raise ValueError(f"table {name} lacks the column {column!r}; it has {', '.join(map(repr, found))}")
@@ -198,11 +200,13 @@ def write(name: str, table: pd.DataFrame, folder: Path | str | None = None, prot
     """
     place = folder_of(folder, protocol)
     place.mkdir(parents=True, exist_ok=True)
-    schema = _schema(name, [str(column) for column in table if column not in schema_of(name)])
+    kinds = schema_of(name, protocol)
+    further = {str(column): _further(name, str(column)) or "str" for column in table if column not in kinds}
+    schema = pa.schema([(column, TYPES[kind]) for column, kind in {**kinds, **further}.items()])
     try:
         stored = pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata()
     except (KeyError, pa.ArrowException) as error:
-        raise ValueError(f"table {name} does not have the columns {', '.join(schema_of(name))}: {error}") from error
+        raise ValueError(f"table {name} does not have the columns {', '.join(kinds)}: {error}") from error
     path = place / f"{name}.parquet"
     write_atomically(path, lambda beside: pq.write_table(stored, beside, compression="zstd"))
     known = read_json(place / PROVENANCE) if (place / PROVENANCE).exists() else {}
@@ -222,19 +226,16 @@ def checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def merged(name: str, new: pd.DataFrame, keep: set[str], folder: Path | str | None = None) -> pd.DataFrame:
+def merged(
+    name: str, new: pd.DataFrame, keep: set[str], folder: Path | str | None = None, protocol: Protocol | None = None
+) -> pd.DataFrame:
     """New rows, and beside them the stored rows of those runs in `keep` that the new ones do not cover."""
-    place = folder_of(folder)
+    place = folder_of(folder, protocol)
     if not (place / f"{name}.parquet").exists():
         return new
-    old = load(name, place)
+    old = load(name, place, protocol)
     old = old[old["run_id"].isin(keep - set(new["run_id"] if len(new) else []))]
     return pd.concat([old, new], ignore_index=True) if len(old) and len(new) else (new if len(new) else old)
-
-
-def _schema(name: str, further: list[str]) -> pa.Schema:
-    kinds: Mapping[str, str] = schema_of(name) | {column: _further(name, column) or "str" for column in further}
-    return pa.schema([(column, TYPES[kind]) for column, kind in kinds.items()])
 
 
 def _further(name: str, column: str) -> str | None:

@@ -117,7 +117,9 @@ class Audit:
         from equinotes.audit.tables import load_all
 
         tables = load_all(self.results_dir, self.version)
-        for claim, verdict, numbers in self.version.judge(tables).itertuples(index=False, name=None):
+        for row in self.version.judge(tables).to_dict("records"):
+            claim, verdict = row.pop("claim"), row.pop("verdict")
+            numbers = row.get("numbers", row)
             sureness, evidence = self._in_words(claim, numbers)
             print(f"{claim}  {verdict}{f'  ({sureness})' if sureness else ''}")
             print(fill(evidence, width=110, initial_indent="    ", subsequent_indent="    "), end="\n\n")

@@ -14,7 +14,8 @@ from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.irreps import split_irreps
 from equinotes.networks.paper import Network
-from equinotes.training.loop import batch_of, prepare
+from equinotes.training.prediction import batch_of
+from equinotes.training.targets import prepare
 
 FITTED, TESTED = 500, 1000
 """Validation molecules that recalibrate, and test molecules that show the damage: one batch."""

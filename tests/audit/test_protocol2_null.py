@@ -17,7 +17,8 @@ from equinotes.audit.protocols.second.evidence import Evidence, Network
 from equinotes.audit.protocols.second.measures import untrained_with_readout, uses
 from equinotes.audit.protocols.second.runs import MAIN, SCALES
 from equinotes.config import RunConfig
-from equinotes.training.loop import batch_of, prepare
+from equinotes.training.prediction import batch_of
+from equinotes.training.targets import prepare
 
 LS, MUL = (0, 1, 2), 4
 SEEDS, DRAWS = range(5), 4

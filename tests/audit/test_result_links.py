@@ -33,6 +33,13 @@ def test_no_number_is_typed_into_the_text(page):
             assert re.findall(r".*\d.*", text) == []
 
 
+@pytest.mark.parametrize("template", sorted((ROOT / "notebooks" / "templates").glob("*.md")), ids=lambda path: path.stem)
+def test_no_measured_number_is_typed_into_a_template(template):
+    """Digits of orders, claims and findings belong to names; measured numbers have points, commas or signs of per cent."""
+    text = re.sub(r"\{[{%#].*?[#%}]\}", "", template.read_text(), flags=re.DOTALL)
+    assert re.findall(r"\d+[.,]\d+|\d+ ?%", text) == []
+
+
 @pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.stem)
 def test_figures_say_where_they_come_from(page):
     cells = [cell for cell in read_notebook(page).cells if cell.cell_type == "code"]

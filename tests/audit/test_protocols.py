@@ -16,6 +16,8 @@ def test_every_version_is_whole(name, tmp_path):
     assert isinstance(protocol, Protocol) and protocol.name == name
     configs = [config for some in protocol.experiments().values() for config in some]
     assert configs and set(protocol.run_ids()) == {config.run_id for config in configs}
+    fitted = {config.num_train for config in configs if config.gate is False and not config.auxiliary}
+    assert fitted <= {config.num_train for config in protocol.scales}, "linear baselines stand beside every scale"
     tables = load_all(tmp_path, protocol)
     assert set(tables) == set(names_of(protocol)) >= {"runs", "metrics", "predictions", "baselines"}
     judged = protocol.judge(tables)

@@ -7,8 +7,9 @@ from pathlib import Path
 from equinotes.audit.protocol import Protocol
 from equinotes.audit.protocols.second.claims import CLAIMS, THRESHOLDS
 from equinotes.audit.protocols.second.rules import judge
-from equinotes.audit.protocols.second.runs import experiments
+from equinotes.audit.protocols.second.runs import SCALES, experiments
 from equinotes.audit.protocols.second.tables import FOLDER, SCHEMAS
+from equinotes.config import RunConfig
 
 PROTOCOL = Protocol(
     name="second",
@@ -17,5 +18,8 @@ PROTOCOL = Protocol(
     claims=CLAIMS,
     schemas=SCHEMAS,
     experiments=experiments,
+    planned=("table", "substitutes", "matched", "retrain", "ladder", "scalars", "mean"),
+    apart=("full",),
+    scales=tuple(RunConfig.from_dict(scale) for scale in SCALES.values()),
     judge=judge,
 )

@@ -13,7 +13,7 @@ from benchmarks.rounds import take_turns
 from benchmarks.work import step_flops
 from benchmarks.worker import Worker
 from equinotes import RunConfig
-from equinotes.audit.protocol import PAPER_SETS
+from equinotes.audit.protocols.first.runs import PAPER_SETS
 from equinotes.support.values import parse
 
 CASES = sorted(PAPER_SETS, key=lambda case: step_flops(RunConfig(ls=case[0], mul=case[1]), bonds=1))

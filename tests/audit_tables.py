@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equinotes.audit.protocol import experiments
-from equinotes.audit.scale import counted_parameters
-from equinotes.audit.tables import FURTHER, SCHEMAS, TYPES
+from equinotes.audit.protocols.first.runs import experiments
+from equinotes.audit.reported import counted_parameters
+from equinotes.audit.tables import SCHEMAS, TYPES, _further
 from equinotes.config import RunConfig
 
 MOLECULES = 40
@@ -38,8 +38,7 @@ def write_tables(folder: Path, names: Iterable[str] = ("table", "substitutes", "
 
 def write(name: str, table: pd.DataFrame, folder: Path) -> None:
     """Write one table in its stored form."""
-    further = dict.fromkeys((column for column in table if column not in SCHEMAS[name]), FURTHER.get(name, ("", "str"))[1])
-    kinds = SCHEMAS[name] | further
+    kinds = SCHEMAS[name] | {column: _further(name, column) or "str" for column in table if column not in SCHEMAS[name]}
     schema = pa.schema([(column, TYPES[kind]) for column, kind in kinds.items()])
     pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False), folder / f"{name}.parquet")
 
@@ -53,7 +52,7 @@ def _run(experiment: str, config: RunConfig, rng: np.random.Generator) -> dict:
         "mse_eV2": (1.4 * mae) ** 2,
         "parameters": counted_parameters(config.ls, config.mul),
     }
-    row |= {"seconds": 90.0, "device": "cpu", "device_name": "none", "threads": 1, "commit": "0" * 40}
+    row |= {"seconds": 90.0, "device": "cpu", "device_name": "none", "threads": 1, "commit": "0" * 40, "numerics": 1}
     row |= {"started": "2026-01-01T00:00:00+00:00", "data_sha256": "0" * 64}
     return row | {f"version_{name}": "0" for name in ("equinotes", "python", "torch", "e3nn", "numpy", "pandas")}
 
@@ -128,13 +127,13 @@ def _of_network(config: RunConfig, trained: bool, rng: np.random.Generator) -> d
                 rows["structure"].append(place | {"irrep": irrep, "measure": measure, **value})
             for target in TARGETS:
                 r2 = (0.6 if trained else 0.3) + 0.02 * rng.normal()
-                rows["probes"].append(place | {"irrep": irrep, "target": target, "r2": r2, "sd": 0.02})
+                rows["probes"].append(place | {"irrep": irrep, "target": target, "r2": r2, "sd": 0.02, "folds": "formula"})
             dead = {"weights": 4096, "dead": 0 if l in read else 4096, "dead_share": float(l not in read)}
             rows["weights"].append({"block": block, "l3": l, **dead})
             for mode in ("zero", "shuffle", "direction"):
                 if trained and not (mode == "direction" and l == 0):
                     change = 0.1 * (l in read) * (1 + 0.1 * rng.normal())
-                    edge = {"low_eV": change - 0.005, "high_eV": change + 0.005, "repeat_sd_eV": 0.0}
+                    edge = {"low_eV": change - 0.005, "high_eV": change + 0.005, "repeat_sd_eV": 0.01, "draws": 3}
                     row = {"layer": block, "irrep": irrep, "mode": mode, "mae_eV": 0.3 + change, "delta_mae_eV": change}
                     rows["ablations"].append(row | edge)
     return rows
@@ -144,7 +143,7 @@ ABOUT = ["run_id", "ls", "mul", "seed", "trained"]
 COLUMNS = {
     "gradients": [*ABOUT, "layer", "irrep", "feature_norm", "gradient_norm", "flow", "zero_fraction", "share"],
     "norms": [*ABOUT, "layer", "irrep", "mean_square", "share"],
-    "ablations": [*ABOUT, "layer", "irrep", "mode", "mae_eV", "delta_mae_eV", "low_eV", "high_eV", "repeat_sd_eV"],
+    "ablations": [*ABOUT, "layer", "irrep", "mode", "mae_eV", "delta_mae_eV", "low_eV", "high_eV", "repeat_sd_eV", "draws"],
     "structure": [
         *ABOUT,
         "layer",
@@ -158,7 +157,7 @@ COLUMNS = {
         "molecules",
         "movable",
     ],
-    "probes": [*ABOUT, "layer", "irrep", "target", "r2", "sd"],
+    "probes": [*ABOUT, "layer", "irrep", "target", "r2", "sd", "folds"],
     "pictures": [*ABOUT, "layer", "irrep", "qm9_index", "score", "phate1", "phate2"],
     "ranks": [*ABOUT, "layer", "irrep", "effective_rank"],
     "similarity": ["ls", "mul", "irrep", "seed_a", "seed_b", "trained", "cka"],

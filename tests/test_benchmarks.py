@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from equinotes import RunConfig, build_network
-from equinotes.audit.protocol import PAPER_SETS
+from equinotes.audit.protocols.first.runs import PAPER_SETS
 from equinotes.layers.coupling import ByFrame, ByPath, coupling
 from equinotes.layers.messages import Messages
 from equinotes.support.files import read_json

@@ -95,6 +95,7 @@ ALLOWED = {
     "training": FOUNDATION | {"data", "layers", "networks", "runs"},
     "sweeps": FOUNDATION | {"data", "runs", "training"},
     "analysis": FOUNDATION,
+    "analysis/controls.py": FOUNDATION | {"runs"},
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
     "figures": set(),

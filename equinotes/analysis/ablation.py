@@ -97,7 +97,8 @@ def inference_ablation(
     Returns
     -------
     One row per layer, irrep and mode: `mae_eV` (spoilt), `delta_mae_eV` (spoilt - whole), `low_eV` and `high_eV` (95 % interval
-    of the change over molecules, paired), `repeat_sd_eV` (over the draws). The mean over the draws is taken before the interval.
+    of the change over molecules, paired), `repeat_sd_eV` (over the draws; NaN where there was one) and `draws`. The mean over the
+    draws is taken before the interval.
     """
     whole = np.abs(predict() - targets)
     cases = [
@@ -120,7 +121,8 @@ def inference_ablation(
                 f"delta_mae_{unit}": mean,
                 f"low_{unit}": low,
                 f"high_{unit}": high,
-                f"repeat_sd_{unit}": changes.mean(axis=1).std(ddof=1) if len(draws) > 1 else 0.0,
+                f"repeat_sd_{unit}": changes.mean(axis=1).std(ddof=1) if len(draws) > 1 else np.nan,
+                "draws": len(draws),
             }
         )
     return pd.DataFrame(rows)

@@ -10,6 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from equinotes.analysis.harmonics import harmonics
+from equinotes.config import TARGETS
+from equinotes.runs.store import error_statistics
 
 if TYPE_CHECKING:
     from equinotes.data.batches import Split
@@ -23,11 +25,12 @@ LENGTH = 1.25
 """From where bond lengths are measured in the linear baselines [Angstrom]: the middle of QM9's."""
 
 
-def linear_baselines(qm9: "QM9", split: "Split", target: str = "U0_atom", *, unit: str = "eV") -> pd.DataFrame:
+def linear_baselines(qm9: "QM9", split: "Split", target: str = "U0_atom") -> pd.DataFrame:
     """Test errors of three linear models of a molecule, fitted by ridge regression to the training set of `split`.
 
     "composition": atoms per element; "bond counts": and bonds per pair of elements; "bond lengths": and sums of their lengths and
-    squared lengths. Returns columns `baseline`, `mae_eV`, `rmse_eV`, `mse_eV2` (endings follow `unit`), `columns`.
+    squared lengths. Returns columns `baseline`, `mae_eV`, `rmse_eV`, `mse_eV2` (named after the target's unit, as `error_columns`
+    names them), `columns`.
     """
     rows = np.concatenate([split.train, split.test])
     fitted, tested = slice(0, len(split.train)), slice(len(split.train), None)
@@ -37,10 +40,9 @@ def linear_baselines(qm9: "QM9", split: "Split", target: str = "U0_atom", *, uni
     for name, columns in tables.items():
         table = np.concatenate([table, columns], axis=1)
         model = make_pipeline(StandardScaler(), Ridge(PENALTY)).fit(table[fitted], values[fitted])
-        error = model.predict(table[tested]) - values[tested]
-        mse = float(np.square(error).mean())
-        results.append((name, float(np.abs(error).mean()), mse**0.5, mse, table.shape[1]))
-    return pd.DataFrame(results, columns=["baseline", f"mae_{unit}", f"rmse_{unit}", f"mse_{unit}2", "columns"])
+        errors = error_statistics(values[tested], model.predict(table[tested]), TARGETS[target])
+        results.append({"baseline": name, **errors, "columns": table.shape[1]})
+    return pd.DataFrame(results)
 
 
 def molecule_tables(qm9: "QM9", rows: Integer[np.ndarray, " rows"]) -> dict[str, Float[np.ndarray, "rows _"]]:

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Shaped
-from scipy.linalg import cho_factor, cho_solve
-from sklearn.linear_model import LinearRegression, RidgeCV
-from sklearn.model_selection import KFold
+from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
+from sklearn.model_selection import GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -28,66 +27,75 @@ class Probe(NamedTuple):
 
 def probe(
     x: Float[np.ndarray, "molecules dim"], y: Float[np.ndarray, " molecules"], *,
-    given: Float[np.ndarray, "molecules _"] | None = None, folds: int = 5, seed: int = 0,
+    given: Float[np.ndarray, "molecules _"] | None = None, groups: Shaped[np.ndarray, " molecules"] | None = None,
+    folds: int = 5, seed: int = 0,
 ) -> Probe:  # fmt: skip
     """Ridge regression of y on x, cross-validated; R^2 on the folds left out.
 
     With `given` (atoms per element, say) what it explains linearly is first taken off y and x, fitted on the same training folds:
     the R^2 is that of the rest of y. The penalty is chosen inside the training folds. 0 means no better than the mean.
+
+    Molecules of one group (a formula, say) stand in one fold, also where the penalty is chosen: isomers, which resemble each
+    other, are then not on both sides.
     """
-    return probes(x, np.asarray(y)[:, None], given=given, folds=folds, seed=seed)[0]
+    return probes(x, np.asarray(y)[:, None], given=given, groups=groups, folds=folds, seed=seed)[0]
 
 
 def probes(
     x: Float[np.ndarray, "molecules dim"], y: Float[np.ndarray, "molecules targets"], *,
-    given: Float[np.ndarray, "molecules _"] | None = None, folds: int = 5, seed: int = 0,
+    given: Float[np.ndarray, "molecules _"] | None = None, groups: Shaped[np.ndarray, " molecules"] | None = None,
+    folds: int = 5, seed: int = 0,
 ) -> list[Probe]:  # fmt: skip
     """`probe` for several targets at once, which takes no more time than for one; each has a penalty of its own."""
     scores = []
-    for train, test in KFold(folds, shuffle=True, random_state=seed).split(x):
+    for train, test in folds_of(len(x), groups, folds=folds, seed=seed):
         features, targets = np.asarray(x, np.float64), np.asarray(y, np.float64)
         if given is not None:
             features, targets = (_residual(given, values, train) for values in (features, targets))
-        model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, alpha_per_target=True))
-        fit = model.fit(features[train], targets[train]).predict(features[test]).reshape(len(test), -1)
+        ridge = RidgeCV(ALPHAS, alpha_per_target=True)
+        if groups is not None:
+            scaled = StandardScaler().fit_transform(features[train])
+            ridge = Ridge(_penalties(scaled, targets[train], groups[train], seed))
+        model = make_pipeline(StandardScaler(), ridge).fit(features[train], targets[train])
+        fit = model.predict(features[test]).reshape(len(test), -1)
         means = targets[train].mean(axis=0)
         scores.append([_r2(targets[test, k], fit[:, k], means[k]) for k in range(targets.shape[1])])
     return [Probe(float(np.mean(column)), float(np.std(column))) for column in zip(*scores, strict=True)]
 
 
-def equivariant_probe(
-    x: Float[np.ndarray, "sites mul m"], y: Float[np.ndarray, "sites m"], *, folds: int = 5, seed: int = 0
-) -> Probe:
-    """Ridge regression y_m = sum_c w_c x_cm: one weight per channel, so that the fit turns with the molecule.
-
-    x and y must be of one order and in one frame. There is no constant (none is equivariant for l > 0), so 0 means no better than
-    predicting zero: R^2 = 1 - sum |y - fit|^2 / sum |y|^2 on the folds left out. The penalty, relative to the mean square of a
-    channel, is chosen on a fifth of the training sites.
-    """
-    features, target = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    scores = []
-    for train, test in KFold(folds, shuffle=True, random_state=seed).split(features):
-        fit, check = train[: -(len(train) // 5)], train[-(len(train) // 5) :]
-        alphas = np.logspace(-8, 2, 11)
-        weights = [_channel_weights(features[fit], target[fit], alpha) for alpha in alphas]
-        tried = [_r2(target[check], _apply(one, features[check])) for one in weights]
-        best = _channel_weights(features[train], target[train], alphas[int(np.argmax(tried))])
-        scores.append(_r2(target[test], _apply(best, features[test])))
-    return Probe(float(np.mean(scores)), float(np.std(scores)))
+def folds_of(
+    count: int, groups: Shaped[np.ndarray, " molecules"] | None = None, *, folds: int = 5, seed: int = 0
+) -> list[tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]]:
+    """Random folds as (train, test) pairs of row numbers; with `groups`, no group stands on both sides of a fold."""
+    splitter = (KFold if groups is None else GroupKFold)(folds, shuffle=True, random_state=seed)
+    return list(splitter.split(np.zeros((count, 1)), groups=groups))
 
 
 def probe_table(
     features: Mapping[str, Float[np.ndarray, "molecules _"]], targets: Mapping[str, Float[np.ndarray, " molecules"]], *,
-    given: Float[np.ndarray, "molecules _"] | None = None, folds: int = 5, seed: int = 0,
+    given: Float[np.ndarray, "molecules _"] | None = None, groups: Shaped[np.ndarray, " molecules"] | None = None,
+    folds: int = 5, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """`probe` for every set of features and every target: columns `features`, `target`, `r2`, `sd`."""
     values = np.stack(list(targets.values()), axis=1)
     rows = [
         (name, target, *found)
         for name, x in features.items()
-        for target, found in zip(targets, probes(x, values, given=given, folds=folds, seed=seed), strict=True)
+        for target, found in zip(targets, probes(x, values, given=given, groups=groups, folds=folds, seed=seed), strict=True)
     ]
     return pd.DataFrame(rows, columns=["features", "target", "r2", "sd"])
+
+
+def _penalties(
+    x: Float[np.ndarray, "n dim"], y: Float[np.ndarray, "n targets"], groups: Shaped[np.ndarray, " n"], seed: int
+) -> Float[np.ndarray, " targets"]:
+    """The penalty for each target that predicts groups best which it was not fitted to."""
+    errors = np.zeros((len(ALPHAS), y.shape[1]))
+    for train, test in folds_of(len(x), groups, folds=4, seed=seed):
+        for k, alpha in enumerate(ALPHAS):
+            fit = Ridge(alpha).fit(x[train], y[train]).predict(x[test]).reshape(len(test), -1)
+            errors[k] += np.square(fit - y[test]).sum(axis=0)
+    return ALPHAS[errors.argmin(axis=0)]
 
 
 def _residual(
@@ -96,16 +104,6 @@ def _residual(
     return values - LinearRegression().fit(given[train], values[train]).predict(given)
 
 
-def _channel_weights(x: Float[np.ndarray, "n mul m"], y: Float[np.ndarray, "n m"], alpha: float) -> Float[np.ndarray, " mul"]:
-    gram = np.einsum("ncm,ndm->cd", x, x)
-    gram[np.diag_indices_from(gram)] += alpha * np.trace(gram) / len(gram) + np.finfo(float).tiny
-    return cho_solve(cho_factor(gram), np.einsum("ncm,nm->c", x, y))
-
-
-def _apply(weights: Float[np.ndarray, " mul"], x: Float[np.ndarray, "n mul m"]) -> Float[np.ndarray, "n m"]:
-    return np.einsum("c,ncm->nm", weights, x)
-
-
-def _r2(y: Float[np.ndarray, "n *m"], fit: Float[np.ndarray, "n *m"], mean: float = 0.0) -> float:
+def _r2(y: Float[np.ndarray, " n"], fit: Float[np.ndarray, " n"], mean: float) -> float:
     spread = float(np.square(y - mean).sum())
     return 1 - float(np.square(y - fit).sum()) / spread if spread > 0 else 0.0

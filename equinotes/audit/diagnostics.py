@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from equinotes.analysis.representation import cka
-from equinotes.audit import protocol
-from equinotes.audit.tables import NETWORK, folder_of, load, merged, write
+from equinotes.audit.protocol import Protocol, named
+from equinotes.audit.tables import NETWORK, checksum, folder_of, load, merged, write
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
-from equinotes.runs.store import Run
+from equinotes.runs.store import MODEL, Run
 from equinotes.support.progress import bar
 
 WORK = Path("runs", "diagnostics")
@@ -30,7 +30,7 @@ WORK = Path("runs", "diagnostics")
 SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes", "pictures")
 """Tables that a network yields on its own; `similarity` takes pairs of them."""
 SPECTRA = "spectra.npz"
-VERSION = 2
+VERSION = 3
 """To be raised when a network is examined in another way: what was kept of the old way is then not used."""
 
 
@@ -40,32 +40,33 @@ class Task(NamedTuple):
     config: RunConfig
     trained: bool
     full: bool
+    weights: str = ""
+    """Start of the checksum of its weights: what is known of a run that was trained again is not used."""
 
     @property
     def name(self) -> str:
         """Name of its folder of results."""
-        return f"{self.config.run_id}-{'trained' if self.trained else 'untrained'}-v{VERSION}"
+        state = f"trained-{self.weights}" if self.trained else "untrained"
+        return f"{self.config.run_id}-{state}-v{VERSION}"
 
 
-def subjects() -> list[RunConfig]:
-    """Networks that are examined in full: those that claims C2 to C5 rest on, the paper's least and its largest."""
-    sets = {(ls, 16) for ls in protocol.MORE_SEEDS} | {((0, 1, 2), 32), ((0, 1, 2, 3, 4, 5, 6, 7, 8), 16)}
-    table = [config for config in protocol.table() if (config.ls, config.mul) in sets]
-    return [config for config in [*table, *protocol.substitutes()] if config.reference == "composition"]
-
-
-def tasks(runs_dir: Path | str) -> list[Task]:
-    """Complete runs of the paper's sets and of the substitutes (reference: composition), what takes longest first."""
-    full = subjects()
-    others = [config for config in protocol.table() if config.reference == "composition" and config not in full]
-    done = [config for config in [*full, *others] if Run(Path(runs_dir) / config.run_id).complete]
-    found = [Task(config, trained, config in full) for config in done for trained in (True, False)]
+def tasks(runs_dir: Path | str, protocol: Protocol | None = None) -> list[Task]:
+    """Complete runs of the subjects of a version, in full, and of its other networks; what takes longest first."""
+    protocol = protocol or named()
+    full = protocol.subjects()
+    ids = {config.run_id for config in full}
+    found = []
+    for config in [*full, *(config for config in protocol.others() if config.run_id not in ids)]:
+        run = Run(Path(runs_dir) / config.run_id)
+        if run.complete:
+            weights = checksum(run.path / MODEL)[:12]
+            found += [Task(config, trained, config.run_id in ids, weights) for trained in (True, False)]
     return sorted(found, key=lambda task: (not task.full, not task.trained, -len(task.config.ls), task.config.seed))
 
 
 def diagnose(
-    runs_dir: Path | str = "runs", out: Path | str | None = None, *, work: Path | str = WORK, workers: int | None = None,
-    progress: bool = True,
+    runs_dir: Path | str = "runs", out: Path | str | None = None, *, protocol: Protocol | None = None, work: Path | str = WORK,
+    workers: int | None = None, progress: bool = True,
 ) -> dict[str, int]:  # fmt: skip
     """Examine every complete run of `tasks` that was not examined yet, and write the tables of diagnostics into `out`.
 
@@ -73,31 +74,35 @@ def diagnose(
     were stored before and do not lie in `runs_dir` stay. A network that fails stops the others, and what is done is kept.
     Raises FileNotFoundError where no run is complete.
     """
-    folder, todo = Path(work), tasks(runs_dir)
+    protocol = protocol or named()
+    folder, todo = Path(work), tasks(runs_dir, protocol)
     if not todo:
-        raise FileNotFoundError(f"no complete runs of the audit in {Path(runs_dir).resolve()}; equinotes audit run makes them")
+        raise FileNotFoundError(
+            f"no complete runs of the audit in {Path(runs_dir).resolve()}; equinotes audit run{protocol.words} makes them"
+        )
     load_qm9(progress=progress)  # packed once here; the processes then map it
     waiting = [task for task in todo if not (folder / task.name).is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
     if waiting:
         _examine_all(waiting, Path(runs_dir), folder, min(len(waiting), workers or os.cpu_count() or 1), progress)
-    return gather(todo, folder, out)
+    return gather(todo, folder, out, protocol)
 
 
-def gather(examined: list[Task], work: Path, out: Path | str | None = None) -> dict[str, int]:
+def gather(examined: list[Task], work: Path, out: Path | str | None = None, protocol: Protocol | None = None) -> dict[str, int]:
     """Write the tables from the results of single networks; returns the rows of each."""
-    place, keep = folder_of(out), {config.run_id for config in [*protocol.table(), *protocol.substitutes()]}
+    protocol = protocol or named()
+    place, keep = folder_of(out, protocol), {config.run_id for config in [*protocol.subjects(), *protocol.others()]}
     rows = {}
     for name in SINGLE:
         parts = [pd.read_parquet(path) for task in examined if (path := work / task.name / f"{name}.parquet").exists()]
         if parts:
-            table = merged(name, pd.concat(parts, ignore_index=True), keep, place)
-            write(name, table, place)
+            table = merged(name, pd.concat(parts, ignore_index=True), keep, place, protocol)
+            write(name, table, place, protocol)
             rows[name] = len(table)
     if pairs := _similarities([task for task in examined if task.full], work):
-        table = pd.concat([load("similarity", place), pd.DataFrame(pairs)], ignore_index=True)
+        table = pd.concat([load("similarity", place, protocol), pd.DataFrame(pairs)], ignore_index=True)
         table = table.drop_duplicates([column for column in table if column != "cka"], keep="last", ignore_index=True)
-        write("similarity", table, place)
+        write("similarity", table, place, protocol)
         rows["similarity"] = len(table)
     return rows
 

@@ -16,6 +16,7 @@ from equinotes.analysis.gradients import dead_weights, gradient_shares
 from equinotes.analysis.manifold import phate_by_irrep
 from equinotes.analysis.probes import probe_table
 from equinotes.analysis.representation import effective_rank, norm_shares
+from equinotes.audit.measures import REST
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.data.splits import draw_split
@@ -33,9 +34,10 @@ PICTURED, PICTURED_SEEDS = 500, (0, 1)
 """Test molecules in pictures, and the seeds whose networks are drawn."""
 FEWEST = 32
 """Test molecules that show which weights have no gradient."""
+DRAWS = 10
+"""Random draws of each edit that has chance in it."""
 MANY_ORDERS = 8
 """From so many orders on only shuffling is tried, since each edit takes seconds."""
-REST = "composition-residual energy"
 TARGETS = {REST: "U0_atom", "dipole": "dipole", "alpha": "alpha", "alpha_anisotropy": "alpha_anisotropy"}
 """What probes look for, and the column of QM9 that it is; what the composition explains is taken off all of them."""
 
@@ -57,10 +59,10 @@ class Sample(NamedTuple):
 def examine(config: RunConfig, runs_dir: Path | str, *, trained: bool, full: bool) -> tuple[Tables, Spectra]:
     """Tables of one network by name, and the power spectra of its last block where it is examined in full.
 
-    Without `full`: `gradients`, `norms`, `ranks` and `weights`. With it also `structure` and `probes`, `pictures` for some seeds,
-    and `ablations` where the network is trained.
+    Where an average of the weights is kept, it is the average that is examined. Without `full`: `gradients`, `norms`, `ranks`
+    and `weights`. With it also `structure` and `probes`, `pictures` for some seeds, and `ablations` where the network is trained.
     """
-    net = Run(Path(runs_dir) / config.run_id).network() if trained else untrained(config)
+    net = Run(Path(runs_dir) / config.run_id).network(average=config.average > 0) if trained else untrained(config)
     known = sample(config.num_train, config.num_val, config.num_test, config.split_seed)
     layers = feature_gradients(net, known.rows[:FEW])
     features = [layer for layer, _ in layers]
@@ -110,9 +112,9 @@ def pictures(layer: LayerArray, known: Sample) -> pd.DataFrame:
 
 @torch.no_grad()
 def ablations(net: Network, rows: Int[np.ndarray, " molecules"]) -> pd.DataFrame:
-    """`inference_ablation` of every irrep at every block that the energy can feel: all orders, but l = 0 alone at the last.
+    """`inference_ablation` of every irrep at every block with a path to the energy: all orders, but l = 0 alone at the last.
 
-    The molecules are one batch, and the network is computed from the block on that is spoilt.
+    The molecules are one batch, and the network is computed from the spoilt block on.
     """
     qm9, config = load_qm9(), net.config
     batch, targets = batch_of(config, qm9, rows), np.asarray(qm9.targets[config.target][rows])
@@ -126,7 +128,7 @@ def ablations(net: Network, rows: Int[np.ndarray, " molecules"]) -> pd.DataFrame
 
         felt = [irrep for irrep in parts if net.reaches(block, irrep)]
         modes = ("shuffle",) if len(parts) >= MANY_ORDERS else tuple(MODES)
-        tables.append(inference_ablation(predict, targets, irreps=felt, layers=[block], modes=modes, repeats=1))
+        tables.append(inference_ablation(predict, targets, irreps=felt, layers=[block], modes=modes, repeats=DRAWS))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -150,9 +152,9 @@ def _structure(spectra: dict[str, Spectra], known: Sample) -> pd.DataFrame:
 
 
 def _probes(spectra: dict[str, Spectra], known: Sample) -> pd.DataFrame:
-    """`probe_table` of each layer and irrep, with what the composition explains taken off."""
+    """`probe_table` of each layer and irrep, with what the composition explains taken off; no formula stands in two folds."""
     tables = []
     for layer, parts in spectra.items():
-        table = probe_table(parts, known.targets, given=known.counts)
-        tables.append(table.rename(columns={"features": "irrep"}).assign(layer=layer))
+        table = probe_table(parts, known.targets, given=known.counts, groups=known.formula)
+        tables.append(table.rename(columns={"features": "irrep"}).assign(layer=layer, folds="formula"))
     return pd.concat(tables, ignore_index=True)

@@ -1,111 +1,139 @@
-"""What is run for the audit: experiments by name, each a list of configurations for `sweep`.
+"""What a version of the protocol is, and the registry of versions.
 
-Two scales. The paper's own settings are `full`. They take days on a laptop, so that the verdicts rest on a reduced protocol,
-fixed here before any of its runs was looked at: the paper's networks as they are, channels included, fitted to 2,000 molecules
-for 4 epochs. As in the `quick` preset, batches of 16 and a learning rate of 3e-3 make up for the small number of steps; both
-were chosen on validation errors of orders 0, 1, 2 alone, under another number of epochs. Splits and test molecules are the same
-in all experiments of a scale, and seeds pair runs.
+A version says which runs are made, which thresholds and rules judge them, and where its tables lie. Claims and thresholds are
+data; rules are functions from stored tables to a verdict and the numbers that decide. A new version is a package beside the
+others that exposes `PROTOCOL`, and a line in `PROTOCOLS`.
 """
 
-from itertools import product
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from equinotes.config import RunConfig
+from equinotes.support.errors import UserError, unknown
 
-PAPER_SETS: tuple[tuple[tuple[int, ...], int], ...] = (
-    ((0, 1, 2), 32),
-    ((0, 1, 2, 4), 32),
-    ((0, 1, 2, 6), 32),
-    ((0, 1, 2, 8), 32),
-    ((0, 1, 2, 10), 32),
-    ((0, 1, 2, 3, 4), 16),
-    ((0, 1, 2, 3, 4, 5, 6), 16),
-    ((0, 1, 2, 3, 4, 5, 6, 7, 8), 16),
-    ((0, 3, 4, 5, 6), 16),
-)
-"""Orders and channels of the nine networks in the paper's table."""
+if TYPE_CHECKING:
+    import pandas as pd
 
-MORE_SEEDS = ((0, 1, 2, 3, 4), (0, 1, 2, 3, 4, 5, 6), (0, 3, 4, 5, 6))
-"""Sets of orders that claims C2 to C4 rest on: five seeds instead of three."""
+Tables = Mapping[str, "pd.DataFrame"]
+"""Stored tables by name; a table that was not made is empty, with the columns that it would have."""
 
-SUBSTITUTES = ((0, 1, 2), (0, 3, 4), (0, 5, 6))
-"""Sets with equally many paths and parameters, and no order above 0 in common."""
-
-LONGER = ((0, 1, 2, 3, 4), (0, 3, 4, 5, 6))
-"""Sets with 16 channels that the paper also trains for 100 epochs."""
-
-SCALARS = (((0,), 16), ((0,), 32))
-"""No order above 0: networks that know bond lengths and no angle."""
-
-REDUCED = {"num_train": 2000, "num_val": 250, "num_test": 2000, "epochs": 4, "batch_size": 16, "lr": 3e-3}
-"""The reduced protocol."""
-
-SMALL = REDUCED | {"num_train": 1000, "epochs": 3, "mul": 8}
-"""The reduced protocol where all pairs within 6 Angstrom cost eight times as many edges: fewer molecules and channels."""
-
-REFERENCES = ("composition", "mean")
+REPRODUCED, NOT_REPRODUCED, OPEN, NOT_RUN = "reproduced", "not reproduced", "open at this scale", "not run"
+"""Verdicts that every version knows; a claim without a rule is not run."""
 
 
-def experiments() -> dict[str, list[RunConfig]]:
-    """Configurations by experiment, those that tell most first.
+class Claim(NamedTuple):
+    """One claim of the paper in our words, and the rule of its verdict in words."""
 
-    - `table`: the paper's nine sets, both references of the target, 3 or 5 seeds, reduced;
-    - `substitutes`: orders 0,1,2 against 0,3,4 and 0,5,6 at the same number of parameters, both references, 5 seeds, reduced;
-    - `factors`: bonds or all pairs, linear or gated, energy alone or with two more targets, for two sets of orders, 5 seeds;
-    - `scalars`: networks of l = 0 alone, a control that no rule asks for (it came after the rules), 5 seeds, reduced;
-    - `full`: every row of the paper's table under the paper's settings, 3 or 5 seeds.
+    name: str
+    statement: str
+    refuted_by: str
+    rule: str
 
-    >>> {name: len(configs) for name, configs in experiments().items()}
-    {'table': 66, 'substitutes': 30, 'factors': 80, 'scalars': 20, 'full': 43}
+
+class Judgement(NamedTuple):
+    """What a rule says of a claim, and the numbers that decide."""
+
+    verdict: str
+    numbers: dict[str, Any]
+
+
+Rule = Callable[[Tables], Judgement]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """One version: its runs, thresholds, claims, verdicts and tables.
+
+    Versions stand beside each other: each has its own tables, and a claim may have a verdict under each.
     """
-    return {"table": table(), "substitutes": substitutes(), "factors": factors(), "scalars": scalars(), "full": full()}
+
+    name: str
+    """How the command line names it."""
+    experiments: Callable[[], dict[str, list[RunConfig]]]
+    """Configurations by experiment, those that tell most first."""
+    judge: Callable[[Tables], "pd.DataFrame"]
+    """Stored tables to one row per claim: `claim`, `verdict`, and the numbers that decide (see `judged`)."""
+    claims: tuple[Claim, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Thresholds by name; the measures read some of them."""
+    folder: Path | None = None
+    """Folder of its stored tables, relative to the repository; `results/<name>` when not given."""
+    schemas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Columns of its stored tables and their kinds; those of `equinotes.audit.tables` when not given."""
+    planned: tuple[str, ...] = ()
+    """Experiments that are trained when none is named; all when not given."""
+    apart: tuple[str, ...] = ()
+    """Experiments with test molecules of their own: their predictions are stored as `predictions_<experiment>`."""
+    scales: tuple[RunConfig, ...] = ()
+    """Splits to whose training molecules the linear baselines are fitted."""
+    subjects: Callable[[], list[RunConfig]] = list
+    """Networks that are examined in full."""
+    others: Callable[[], list[RunConfig]] = list
+    """Further networks, examined by their gradients, norms and ranks alone."""
+
+    def run_ids(self) -> dict[str, list[str]]:
+        """Every run of this version, and the experiments that it stands in."""
+        found: dict[str, list[str]] = {}
+        for experiment, configs in self.experiments().items():
+            for config in configs:
+                found.setdefault(config.run_id, []).append(experiment)
+        return found
+
+    def selected(self, experiments: tuple[str, ...] = ()) -> list[RunConfig]:
+        """Configurations of some experiments (the planned ones unless given); ValueError names the nearest where one is
+        unknown."""
+        known = self.experiments()
+        for name in experiments:
+            if name not in known:
+                raise UserError(unknown("experiment", name, list(known)))
+        return [config for name in experiments or self.planned or known for config in known[name]]
+
+    @property
+    def place(self) -> Path:
+        """Folder of its stored tables, relative to the repository."""
+        return self.folder or Path("results", self.name)
+
+    @property
+    def words(self) -> str:
+        """What the command line needs to mean this version.
+
+        >>> named().words
+        ''
+        """
+        return "" if self.name == DEFAULT else f" --protocol {self.name}"
 
 
-def table() -> list[RunConfig]:
-    """The paper's nine sets under the reduced protocol, seed by seed, so that what was cut short is still balanced."""
-    return [
-        RunConfig.from_dict({**REDUCED, "ls": ls, "mul": mul, "reference": reference, "seed": seed})
-        for seed, reference, (ls, mul) in product(range(5), REFERENCES, PAPER_SETS)
-        if seed < seeds_of(ls)
-    ]
+def judged(claims: Iterable[Claim], rules: Mapping[str, Rule], tables: Tables) -> "pd.DataFrame":
+    """Claims by their rules: `claim`, `verdict`, and `numbers`, the decisive numbers by name (empty without a rule)."""
+    import pandas as pd
+
+    rows = []
+    for claim in claims:
+        verdict, numbers = rules[claim.name](tables) if claim.name in rules else Judgement(NOT_RUN, {})
+        rows.append((claim.name, verdict, numbers))
+    return pd.DataFrame(rows, columns=["claim", "verdict", "numbers"])
 
 
-def substitutes() -> list[RunConfig]:
-    """Sets of orders that can stand for each other."""
-    return [
-        RunConfig.from_dict({**REDUCED, "ls": ls, "mul": 16, "reference": reference, "seed": seed})
-        for seed, reference, ls in product(range(5), REFERENCES, SUBSTITUTES)
-    ]
+DEFAULT = "first"
+PROTOCOLS: dict[str, str] = {"first": "equinotes.audit.protocols.first", "second": "equinotes.audit.protocols.second"}
+"""Versions by name, and the module of each."""
 
 
-def factors() -> list[RunConfig]:
-    """What else could decide whether an order is used: the graph, a non-linearity, targets that have a direction."""
-    both = ("alpha_anisotropy", "dipole_proxy")
-    return [
-        RunConfig.from_dict({**SMALL, "ls": ls, "graph": graph, "gate": gate, "auxiliary": auxiliary, "seed": seed})
-        for graph, seed, gate, auxiliary, ls in product(
-            ("bonds", "radius"), range(5), (False, True), ((), both), ((0, 1, 2), (0, 1, 2, 3, 4))
-        )
-    ]
+def named(name: str = DEFAULT) -> Protocol:
+    """A version of the protocol; ValueError names the nearest where it is unknown."""
+    if name not in PROTOCOLS:
+        raise UserError(unknown("protocol", name, list(PROTOCOLS)))
+    found: Protocol = import_module(PROTOCOLS[name]).PROTOCOL
+    return found
 
 
-def scalars() -> list[RunConfig]:
-    """What a network reaches without any order above 0, at both numbers of channels."""
-    return [
-        RunConfig.from_dict({**REDUCED, "ls": ls, "mul": mul, "reference": reference, "seed": seed})
-        for seed, reference, (ls, mul) in product(range(5), REFERENCES, SCALARS)
-    ]
+def steps(config: RunConfig) -> int:
+    """Training steps of a run.
 
-
-def full() -> list[RunConfig]:
-    """The paper's settings; the last batch of an epoch and the seeds are ours, and 100 epochs where the paper prints none."""
-    rows = [(ls, mul, 30 if mul == 16 else 100) for ls, mul in PAPER_SETS] + [(ls, 16, 100) for ls in LONGER]
-    return [
-        RunConfig.preset("paper", ls=ls, mul=mul, epochs=epochs, batch_size=16 if len(ls) == 9 else 32, seed=seed)
-        for seed, (ls, mul, epochs) in product(range(5), rows)
-        if seed < seeds_of(ls)
-    ]
-
-
-def seeds_of(ls: tuple[int, ...]) -> int:
-    """Seeds that a set of orders gets."""
-    return 5 if ls in MORE_SEEDS else 3
+    >>> steps(RunConfig(num_train=100, batch_size=32, epochs=3))
+    12
+    """
+    return config.epochs * -(-config.num_train // config.batch_size)

@@ -1,6 +1,8 @@
-"""What the paper reports, from its authors' slides (https://laserkelvin.github.io/neurips24-ai4mat-slides)."""
+"""What the paper reports (https://laserkelvin.github.io/neurips24-ai4mat-slides), and what its networks hold."""
 
 from typing import NamedTuple
+
+from equinotes.analysis.harmonics import selection_rules
 
 
 class Reported(NamedTuple):
@@ -26,3 +28,13 @@ REPORTED = (
     Reported((0, 3, 4, 5, 6), 16, 100, 0.01),
 )
 """The table, in its order."""
+
+
+def counted_parameters(ls: tuple[int, ...], mul: int) -> int:
+    """Parameters of the paper's network, counted from its description (equation eq-parameters of the book).
+
+    >>> counted_parameters((0, 1, 2), 32)
+    1648034
+    """
+    paths = int(selection_rules(ls).allowed.sum())
+    return 6400 + (20 * mul + 64 * mul**2 * len(ls)) + 4 * (20 * mul + paths * mul**3) + mul + 2

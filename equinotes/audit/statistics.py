@@ -1,4 +1,4 @@
-"""Statistics over seeds: intervals, relative changes paired by seed, and how many seeds show a finding."""
+"""Statistics over seeds: intervals, relative changes, and how many seeds show a finding."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -7,11 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from equinotes.audit.claims import AGREEING, LEVEL
+LEVEL = 0.95
+"""Level of all intervals."""
+AGREEING = 0.8
+"""Share of the seeds that must show a finding of one network."""
 
 
 class Change(NamedTuple):
-    """Mean of a quantity over seeds with Student's interval; NaN where too few seeds are there."""
+    """Mean of a quantity over seeds with its interval; NaN where too few seeds are there."""
 
     mean: float
     low: float
@@ -24,18 +27,15 @@ class Change(NamedTuple):
 
 
 def student(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> Change:
-    """Mean over seeds and the interval that holds the true mean with probability `level`, for normal scatter.
+    """Mean over seeds and Student's interval, which holds the true mean with probability `level` for normal scatter.
 
     >>> [round(value, 3) for value in student([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484, 3]
     """
     numbers = np.asarray(values, dtype=np.float64)
-    if not len(numbers):
-        return Change(np.nan, np.nan, np.nan, 0)
-    mean = float(numbers.mean())
-    if len(numbers) == 1:
-        return Change(mean, np.nan, np.nan, 1)
-    half = _quantile(level, len(numbers) - 1) * float(numbers.std(ddof=1)) / len(numbers) ** 0.5
+    if len(numbers) < 2:
+        return Change(float(numbers[0]) if len(numbers) else np.nan, np.nan, np.nan, len(numbers))
+    mean, half = float(numbers.mean()), _quantile(level, len(numbers) - 1) * float(stats.sem(numbers))
     return Change(mean, mean - half, mean + half, len(numbers))
 
 
@@ -52,6 +52,19 @@ def relative_change(first: Mapping[int, float], second: Mapping[int, float], lev
     """
     shared = sorted(set(first) & set(second))
     return student([second[seed] / first[seed] - 1 for seed in shared], level)
+
+
+def unpaired_change(first: Mapping[int, float], second: Mapping[int, float], level: float = LEVEL) -> Change:
+    """Relative change of the geometric mean error from all seeds of both sides, with Welch's interval on logarithms.
+
+    >>> same = unpaired_change({0: 1.0, 1: 1.1, 2: 0.9}, {5: 0.9, 6: 1.0, 7: 1.1})
+    >>> abs(same.mean) < 1e-12 and same.low < 0 < same.high
+    True
+    """
+    logs = [np.log(list(side.values())) for side in (first, second)]
+    between = stats.ttest_ind(logs[1], logs[0], equal_var=False).confidence_interval(level)
+    low, high = np.expm1([between.low, between.high])
+    return Change(float(np.expm1(logs[1].mean() - logs[0].mean())), float(low), float(high), min(map(len, logs)))
 
 
 def agree(shown: Iterable[bool], planned: int, share: float = AGREEING) -> bool:

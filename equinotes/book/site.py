@@ -61,7 +61,8 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: i
     _check_contents(root, notebooks)
     _forget_removed(root, notebooks)
     if execute != "none":
-        inputs = _digest(root, [*_package(root, NOT_IN_NOTEBOOKS), *_files(root / "results"), root / "requirements.lock"])
+        read = [*_files(root / "results"), *_files(root / "notebooks" / "templates"), root / "requirements.lock"]
+        inputs = _digest(root, [*_package(root, NOT_IN_NOTEBOOKS), *read])
         stale = [notebook for notebook in notebooks if execute == "all" or not _is_fresh(root, notebook, inputs)]
         _execute_all(root, stale, inputs, progress, jobs)
     elif missing := [notebook.name for notebook in notebooks if not (root / EXECUTED / notebook.name).exists()]:

@@ -1,36 +1,49 @@
 """The subcommand `equinotes audit`: its runs, its diagnostics, its tables, its verdicts."""
 
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from equinotes.support.errors import UserError
+
+if TYPE_CHECKING:
+    from equinotes.audit.protocol import Protocol
+
+HEADLINES = ("README.md", "book/index.md")
+"""Pages that state the main result between two marks."""
 
 
 @dataclass(kw_only=True)
 class Audit:
     """Repeat the audit of the paper's claims, or a part of it.
 
-    Without an argument it counts planned and stored runs. `run` trains the missing runs of the named experiments (table,
-    substitutes, factors, scalars, full; by default all but full) and stores them, `store` only stores complete runs, `diagnose`
-    measures the trained networks, `verdicts` prints a verdict for every claim. Each can be interrupted and continued.
+    Without a word it says how far the runs are. `run` trains what is left of some experiments (of the first protocol: table,
+    substitutes, factors, scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete,
+    `diagnose` examines the trained networks, `measures` counts what each measure marks, `verdicts` prints a verdict for every
+    claim, `headline` writes the main result into the README and the book. Each can be stopped, and the same command continues.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
     $ equinotes audit verdicts
     """
 
-    action: Annotated[Literal["status", "run", "store", "diagnose", "verdicts"], tyro.conf.Positional] = "status"
+    action: Annotated[Literal["status", "run", "store", "diagnose", "measures", "verdicts", "headline"], tyro.conf.Positional] = (
+        "status"
+    )
     """What to do."""
     experiments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT ...")] = ()
-    """Experiments that `run` trains."""
+    """Which experiments `run` trains."""
+    protocol: str = "first"
+    """Version of the protocol."""
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     results_dir: Path | None = None
-    """Folder of the stored tables (default: results/audit of the repository)."""
+    """Folder of the stored tables (default: that of the protocol, in the repository)."""
     device: str = "auto"
     """Where `run` trains: auto (a GPU when there is one), cpu, cuda or cuda:1."""
     workers: int | None = None
@@ -38,21 +51,20 @@ class Audit:
     scheduler: str | None = None
     """Address of the scheduler of a Dask cluster for `run` to train on instead, such as tcp://node1:8786."""
 
-    def run(self) -> int:
-        from equinotes.audit.store import selected, state, store
+    @cached_property
+    def version(self) -> "Protocol":
+        """The version of the protocol."""
+        from equinotes.audit.protocol import named
 
+        return named(self.protocol)
+
+    def run(self) -> int:
         self._check()
-        if self.action == "status":
-            print(state(self.results_dir).to_string(index=False))
-        elif self.action == "run":
-            return self._train(selected(self.experiments or ("table", "substitutes", "factors", "scalars")))
-        elif self.action == "store":
-            print(store(self.runs_dir, self.results_dir).to_string(index=False))
-        elif self.action == "diagnose":
-            self._diagnose()
-        else:
-            self._judge()
-        return 0
+        actions = {
+            "status": self._say_state, "run": self._train, "store": self._store, "diagnose": self._diagnose,
+            "measures": self._measure, "verdicts": self._judge, "headline": self._put_headline,
+        }  # fmt: skip
+        return actions[self.action]() or 0
 
     def _check(self) -> None:
         if self.experiments and self.action != "run":
@@ -66,12 +78,22 @@ class Audit:
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers must be at least 1, got {self.workers}")
 
-    def _train(self, configs: list) -> int:
+    def _say_state(self) -> None:
+        from equinotes.audit.store import state
+
+        print(state(self.results_dir, self.version).to_string(index=False))
+
+    def _store(self) -> None:
         from equinotes.audit.store import store
+
+        print(store(self.runs_dir, self.results_dir, protocol=self.version).to_string(index=False))
+
+    def _train(self) -> int:
         from equinotes.sweeps.sweep import sweep
 
+        configs = self.version.selected(self.experiments)
         table = sweep(configs, runs_dir=self.runs_dir, workers=self.workers, scheduler=self.scheduler, device=self.device)
-        print(store(self.runs_dir, self.results_dir).to_string(index=False))
+        self._store()
         bad = int((table["status"] != "done").sum())
         if bad:
             print(f"{bad} of {len(table)} runs did not finish; the same command tries them again", file=sys.stderr)
@@ -80,17 +102,69 @@ class Audit:
     def _diagnose(self) -> None:
         from equinotes.audit.diagnostics import diagnose
 
-        rows = diagnose(self.runs_dir, self.results_dir, work=self.runs_dir / "diagnostics", workers=self.workers)
+        work = self.runs_dir / "diagnostics"
+        rows = diagnose(self.runs_dir, self.results_dir, protocol=self.version, work=work, workers=self.workers)
         print("\n".join(f"{name:12} {count:6} rows" for name, count in rows.items()))
+
+    def _measure(self) -> None:
+        from equinotes.audit.measures import summary
+        from equinotes.audit.tables import load_all
+
+        table = summary(load_all(self.results_dir, self.version), self.version.thresholds)
+        print(table.to_string(index=False, float_format="{:.3g}".format))
 
     def _judge(self) -> None:
         from textwrap import fill
 
         from equinotes.audit.tables import load_all
-        from equinotes.audit.verdicts import headline, verdicts
 
-        tables = load_all(self.results_dir)
-        for claim, verdict, sureness, text in verdicts(tables).itertuples(index=False, name=None):
-            print(f"{claim}  {verdict}  ({sureness})")
-            print(fill(text, width=110, initial_indent="    ", subsequent_indent="    "), end="\n\n")
-        print(fill(headline(tables), width=114))
+        tables = load_all(self.results_dir, self.version)
+        for row in self.version.judge(tables).to_dict("records"):
+            claim, verdict = row.pop("claim"), row.pop("verdict")
+            numbers = row.get("numbers", row)
+            sureness, evidence = self._in_words(claim, numbers)
+            print(f"{claim}  {verdict}{f'  ({sureness})' if sureness else ''}")
+            print(fill(evidence, width=110, initial_indent="    ", subsequent_indent="    "), end="\n\n")
+        if self.protocol == "first":
+            print(fill(_headline(tables), width=114))
+
+    def _in_words(self, claim: str, numbers: Mapping[str, Any]) -> tuple[str, str]:
+        """How sure, and the evidence: in the sentences of the protocol's template, or else its numbers by name."""
+        from equinotes.support.templates import has, sentences
+
+        if has(self.protocol):
+            say = sentences(self.protocol)
+            return say("sureness", numbers=numbers), say("evidence", claim=claim, numbers=numbers)
+        return "", ", ".join(_flat(numbers)) or "no rule: not run"
+
+    def _put_headline(self) -> None:
+        from equinotes.audit.tables import load_all
+        from equinotes.support.repository import find_root
+        from equinotes.support.templates import between_marks
+
+        said = _headline(load_all(self.results_dir))
+        for place in HEADLINES:
+            page = find_root() / place
+            page.write_text(between_marks(page.read_text(encoding="utf-8"), said), encoding="utf-8")
+            print(f"wrote {place}")
+
+
+def _headline(tables: Mapping[str, Any]) -> str:
+    """The main result of the first protocol in two sentences."""
+    from equinotes.audit.report.ledger import headline
+    from equinotes.support.templates import sentences
+
+    return sentences("first")("headline", **headline(tables))
+
+
+def _flat(numbers: Mapping[str, Any], start: str = "") -> Iterator[str]:
+    """Numbers by name, those of inner dictionaries by the names on the way to them.
+
+    >>> list(_flat({"a": 1, "b": {"c": 0.12345, "d": (1, 2)}}))
+    ['a 1', 'b.c 0.1235', 'b.d (1, 2)']
+    """
+    for name, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{start}{name}.")
+        else:
+            yield f"{start}{name} {f'{value:.4g}' if isinstance(value, float) else value}"

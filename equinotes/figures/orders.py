@@ -38,15 +38,18 @@ KINDS = {"spoilt": "spoilt", "retrained": "trained without"}
 """Two ways to take orders away."""
 
 
-def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[str] = tuple(MEASURES)) -> Figure:
+def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[str] | None = None) -> Figure:
     """Every order of every set, block by block and seed by seed: one cell each, a dot where a threshold is met.
 
     A row of panels for each set of orders. First, bars: share of the seeds that use the order. Then a panel for each measure, in
     which an order has a line of cells for each reference of the target, a group of cells for each block, a cell for each seed.
 
     `cells` has `set`, `l`, `reference`, `block`, `seed`, `measure`, `value` and `mark`; `used` has `set`, `l`, `reference`,
-    `used` and `seeds` (counts). Empty cells were not run.
+    `used` and `seeds` (counts). Empty cells were not run. `measures` are all of the cells unless given; one without a look of its
+    own has its name as title and colours up to its largest value.
     """
+    measures = list(dict.fromkeys([*MEASURES, *cells["measure"]])) if measures is None else measures
+    looks = {measure: look_of(measure, cells) for measure in measures}
     sets, references = list(dict.fromkeys(used["set"])), list(dict.fromkeys(used["reference"]))
     orders = {name: sorted(used[used["set"] == name]["l"].unique()) for name in sets}
     heights = [len(orders[name]) + 0.4 for name in sets]
@@ -61,23 +64,31 @@ def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[s
         line[0].set_ylabel(f"orders\n{name}", fontsize=10)
         for ax, measure in zip(line[1:], measures, strict=True):
             part = cells[(cells["set"] == name) & (cells["measure"] == measure)]
-            _draw_cells(ax, part, orders[name], references, MEASURES[measure])
+            _draw_cells(ax, part, orders[name], references, looks[measure])
             _share_lines(ax, orders[name], references, labels=False)
         for ax in line if name != sets[-1] else []:
             ax.tick_params(axis="x", labelbottom=False, length=0)
     axes[0, 0].set_title("used by\n(seeds)", fontsize=10)
     axes[-1, 0].set_xlabel("share of seeds", fontsize=9)
     for ax, measure in zip(axes[0, 1:], measures, strict=True):
-        ax.set_title(MEASURES[measure].title, fontsize=10)
+        ax.set_title(looks[measure].title, fontsize=10)
     for ax, column, measure in zip(axes[-1, 1:], axes.T[1:], measures, strict=True):
         ax.set_xlabel("block", fontsize=9)
-        known = MEASURES[measure]
+        known = looks[measure]
         bar = fig.colorbar(
             plt.cm.ScalarMappable(known.norm, SEQUENTIAL), ax=list(column), location="bottom", aspect=12, shrink=0.8
         )
         bar.set_label(known.label, fontsize=9)
         bar.ax.tick_params(labelsize=8)
     return fig
+
+
+def look_of(measure: str, cells: pd.DataFrame) -> Measure:
+    """How a measure is drawn: as `MEASURES` says, or plainly from its least value (or 0) to its largest."""
+    if measure in MEASURES:
+        return MEASURES[measure]
+    values = cells[cells["measure"] == measure]["value"]
+    return Measure(measure, Normalize(min(0.0, float(values.min())), float(values.max()) or 1.0), measure)
 
 
 def _draw_used(ax: Axes, used: pd.DataFrame, orders: list[int], references: list[str]) -> None:

@@ -103,7 +103,14 @@ def test_changes_are_measured_from_the_whole_networks_error_and_lie_in_their_int
     np.testing.assert_allclose(table["mae_bohr3"] - table["delta_mae_bohr3"], whole)
     assert (table["low_bohr3"] < table["delta_mae_bohr3"]).all() and (table["delta_mae_bohr3"] < table["high_bohr3"]).all()
     spread = table.set_index("mode")["repeat_sd_bohr3"]
-    assert spread["zero"] == 0 < spread["shuffle"]
+    assert spread["shuffle"] > 0 and table.set_index("mode")["draws"].to_dict() == {"zero": 1, "shuffle": 3}
+    assert np.isnan(spread["zero"])
+
+
+def test_one_draw_has_no_spread():
+    predict = toy_network()
+    table = inference_ablation(predict, predict(), irreps=["1o"], layers=[1], repeats=1)
+    assert table["repeat_sd_eV"].isna().all() and (table["draws"] == 1).all()
 
 
 def coverage(draw, trials=300):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from equinotes.analysis.controls import linear_baselines, mean_harmonics, molecule_tables, site_harmonics
+from equinotes.config import TARGETS
 from equinotes.data.splits import draw_split
+from equinotes.runs.store import error_columns
 
 TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
 
@@ -46,6 +48,13 @@ def test_baselines_reach_the_errors_known_for_them(qm9):
         {"composition": 0.864, "bond counts": 0.697, "bond lengths": 0.444}, rel=0.05
     )
     assert table["mse_eV2"].to_dict() == pytest.approx(dict(table["rmse_eV"] ** 2))
+
+
+def test_columns_of_baselines_are_named_as_those_of_runs(qm9):
+    split = draw_split(qm9, num_train=100, num_val=1, num_test=50, split_seed=0)
+    for target in ("U0_atom", "alpha", "Cv"):
+        names = error_columns(TARGETS[target]).values()
+        assert linear_baselines(qm9, split, target).columns.tolist() == ["baseline", *names, "columns"]
 
 
 def test_carbon_sites_of_qm9_are_as_symmetric_as_known(qm9):

@@ -6,9 +6,9 @@ from importlib import import_module
 import pandas as pd
 import pytest
 
-from equinotes.audit import protocol
-from equinotes.audit.claims import CLAIMS, VERDICTS
-from equinotes.audit.report import NOT_RUN
+from equinotes.audit.protocol import NOT_RUN
+from equinotes.audit.protocols.first import PROTOCOL
+from equinotes.audit.protocols.first.claims import CLAIMS, VERDICTS
 from equinotes.cli import main as cli
 
 
@@ -28,7 +28,7 @@ def test_without_a_word_it_says_how_far_the_runs_are(audit, tmp_path):
     for words in ([], ["status"]):
         code, out, err = audit(*words, "--results-dir", tmp_path)
         assert (code, err) == (0, []) and out[0].split() == ["experiment", "planned", "stored"]
-        assert [line.split() for line in out[1:]] == [[name, str(len(c)), "0"] for name, c in protocol.experiments().items()]
+        assert [line.split() for line in out[1:]] == [[name, str(len(c)), "0"] for name, c in PROTOCOL.experiments().items()]
 
 
 def test_verdicts_of_all_claims_are_printed(audit, tmp_path):
@@ -56,13 +56,14 @@ def test_run_trains_experiments_and_stores_what_is_complete(audit, monkeypatch, 
         asked.update(given, ids=[config.run_id for config in configs])
         return pd.DataFrame({"run_id": asked["ids"], "status": status})
 
-    def store(runs_dir, out):
+    def store(runs_dir, out, protocol):
+        assert protocol is PROTOCOL
         return pd.DataFrame({"experiment": ["table"], "stored": [f"{runs_dir.name} to {out.name}"]})
 
     monkeypatch.setattr(import_module("equinotes.sweeps.sweep"), "sweep", sweep)
     monkeypatch.setattr("equinotes.audit.store.store", store)
     code, out, err = audit(*words, "--runs-dir", tmp_path / "here", "--results-dir", tmp_path / "there", "--workers", 2)
-    known = protocol.experiments()
+    known = PROTOCOL.experiments()
     assert asked["ids"] == [config.run_id for name in experiments for config in known[name]]
     assert asked["workers"] == 2 and asked["device"] == "auto" and asked["scheduler"] is None
     assert "here to there" in out[-1]
@@ -78,7 +79,7 @@ def test_diagnose_says_what_it_wrote(audit, monkeypatch, tmp_path):
     )
     code, out, _ = audit("diagnose", "--runs-dir", tmp_path, "--results-dir", tmp_path / "out")
     assert code == 0 and [line.split() for line in out] == [["norms", "7", "rows"]]
-    assert asked == [((tmp_path, tmp_path / "out"), {"work": tmp_path / "diagnostics", "workers": None})]
+    assert asked == [((tmp_path, tmp_path / "out"), {"protocol": PROTOCOL, "work": tmp_path / "diagnostics", "workers": None})]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,7 @@ def test_diagnose_says_what_it_wrote(audit, monkeypatch, tmp_path):
         (["diagnose", "--device", "cuda"], "only run takes --device, got diagnose --device cuda"),
         (["verdicts", "--scheduler", "tcp://a:1"], "only run takes --scheduler, got verdicts --scheduler tcp://a:1"),
         (["store", "--workers", "2"], "only run and diagnose take --workers, got store --workers 2"),
+        (["verdicts", "--protocol", "frist"], "unknown protocol 'frist'; did you mean 'first'"),
         (["run", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["stor"], "invalid choice 'stor'"),
         (["diagnose"], "no complete runs of the audit in .*; equinotes audit run makes them"),

@@ -5,11 +5,12 @@ from itertools import pairwise
 
 import pytest
 
+from equinotes.audit.protocol import steps
 from equinotes.audit.protocols.second import PROTOCOL
 from equinotes.audit.protocols.second import runs as planned
 from equinotes.audit.protocols.second.claims import ALPHA, CLAIMS, MARGIN, MIN_SEEDS, SHARE, STRUCTURE
 from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, PAPER_SETS, SCALES, SIX, TOP, UPPER, WITHOUT
-from equinotes.audit.scale import counted_parameters, steps
+from equinotes.audit.reported import counted_parameters
 from equinotes.config import RunConfig
 from equinotes.data.splits import draw_split
 from equinotes.networks import build_network

@@ -1,5 +1,6 @@
 """The pages of results say what the stored tables hold: they change with them, and build from whatever is there."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -8,15 +9,18 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from equinotes.audit import changes, ledger, orders, report, rerun
-from equinotes.audit.claims import CLAIMS, NOT_REPRODUCED, REPRODUCED
+from equinotes.audit import history
+from equinotes.audit.protocol import NOT_REPRODUCED, REPRODUCED
+from equinotes.audit.protocols.first import PROTOCOL
+from equinotes.audit.protocols.first.claims import CLAIMS
+from equinotes.audit.report import errors, ledger, orders
 from equinotes.audit.reported import REPORTED
-from equinotes.audit.tables import ENVIRONMENT
-from equinotes.audit.verdicts import headline, verdicts
+from equinotes.audit.tables import ENVIRONMENT, load_all
 from equinotes.book.notebooks import run_notebook
 from equinotes.book.parameters import read_notebook
 from equinotes.figures.orders import plot_beside_control, plot_glance
 from equinotes.figures.style import ORDER_COLOURS
+from equinotes.support.templates import sentences
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("07_paper_against_rerun", "08_is_order_l_used", "09_ledger")]
@@ -45,9 +49,9 @@ def altered(made_up, stored, tmp_path):
     def alter(name, change):
         for path in stored.glob("*"):
             (tmp_path / path.name).write_bytes(path.read_bytes())
-        table = report.open_tables(tmp_path)[name]
+        table = load_all(tmp_path)[name]
         made_up.write(name, change(table), tmp_path)
-        return report.open_tables(tmp_path)
+        return load_all(tmp_path)
 
     return alter
 
@@ -63,11 +67,13 @@ def lowered(ls, factor):
 
 
 def verdict_of(tables, claim):
-    return verdicts(tables).set_index("claim").loc[claim, "verdict"]
+    return PROTOCOL.judge(tables).set_index("claim").loc[claim, "verdict"]
 
 
-def changed_lines(before, after):
-    return [new for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
+def changed_rows(before, after):
+    """Rows of the second table that differ from the first's."""
+    rows = zip(before.to_dict("records"), after.to_dict("records"), strict=True)
+    return [new for old, new in rows if str(old) != str(new)]
 
 
 def test_one_changed_error_changes_its_row_of_the_table_and_no_other(stored, altered):
@@ -76,21 +82,18 @@ def test_one_changed_error_changes_its_row_of_the_table_and_no_other(stored, alt
         runs.loc[first, "mae_eV"] += 3
         return runs
 
-    before, after = report.open_tables(stored), altered("runs", change)
-    (row,) = changed_lines(rerun.reduced_table(before, "composition"), rerun.reduced_table(after, "composition"))
+    before, after = load_all(stored), altered("runs", change)
+    (row,) = changed_rows(*(errors.errors_by_set(tables, "composition") for tables in (before, after)))
     mean = after["runs"].query("experiment == 'table' and reference == 'composition'")
     mean = mean[mean["ls"].map(lambda ls: ls == (0, 1, 2))]["mae_eV"].mean()
-    assert row.startswith("| 0–2 (32) |") and f"{mean:.3f}\u00a0±" in row
-    assert rerun.reduced_table(before, "mean") == rerun.reduced_table(after, "mean")
+    assert row["name"] == "0–2 (32)" and row["mae_eV"] == pytest.approx(mean)
+    assert changed_rows(*(errors.errors_by_set(tables, "mean") for tables in (before, after))) == []
 
 
 def test_lower_errors_without_1_and_2_turn_the_verdict_of_c3_on_the_page(stored, altered):
-    before, after = report.open_tables(stored), altered("runs", lowered((0, 3, 4, 5, 6), 0.7))
+    before, after = load_all(stored), altered("runs", lowered((0, 3, 4, 5, 6), 0.7))
     assert (verdict_of(before, "C3"), verdict_of(after, "C3")) == (NOT_REPRODUCED, REPRODUCED)
-    (row,) = [line for line in ledger.ledger_table(verdicts(after)).splitlines() if line.startswith("| **[C3]")]
-    assert 'class="verdict verdict-reproduced">reproduced<' in row
-    assert any("C3: **reproduced**" in line for line in rerun.statements(after, verdicts(after)))
-    assert "−3" in changes.changes_table(changes.compared(after, "C3"))
+    assert errors.compared(after, "C3")["change"][lambda change: change < -0.25].size == 2
 
 
 def test_an_order_that_costs_nothing_is_no_longer_used(stored, altered):
@@ -98,22 +101,23 @@ def test_an_order_that_costs_nothing_is_no_longer_used(stored, altered):
         there = (table["irrep"] == "1o") & table["ls"].map(lambda ls: ls == (0, 1, 2))
         return table.assign(**{name: table[name].where(~there, 0.0) for name in ("delta_mae_eV", "low_eV", "high_eV")})
 
-    before, after = report.open_tables(stored), altered("ablations", harmless)
-    (said,) = changed_lines("\n".join(orders.used_sentences(before)), "\n".join(orders.used_sentences(after)))
-    assert said.startswith("- Orders 0–2.") and "**$l=2$**" in said
+    before, after = load_all(stored), altered("ablations", harmless)
+    (row,) = changed_rows(*(orders.used_above_scalars(tables) for tables in (before, after)))
+    assert row["set"] == "0–2" and all(one["used"] == [2] for one in row["by_reference"])
     counts = orders.used(after).set_index(["set", "l", "reference"])
-    assert counts.loc[("0–2", 1, "mean")].tolist() == [0, 5] and counts.loc[("0–2", 2, "mean")].tolist() == [5, 5]
+    assert counts.loc[("0–2", 1, "mean")].tolist() == [0, 5, False]
+    assert counts.loc[("0–2", 2, "mean")].tolist() == [5, 5, True]
 
 
 @pytest.mark.parametrize(
     ("name", "column", "said"),
     [
-        ("structure", "p", lambda tables: orders.control_sentences(tables, "composition")[1]),
-        ("probes", "r2", lambda tables: orders.gains_table(tables, "composition", block=4)),
-        ("weights", "dead", orders.last_block_sentence),
-        ("metrics", "val_mae_eV", lambda tables: rerun.still_falling(rerun.curves(tables))[0]),
-        ("baselines", "mae_eV", lambda tables: rerun.beaten(tables)[0]),
-        ("baselines", "mse_eV2", lambda tables: rerun.reading_sentences(tables)[-1]),
+        ("structure", "p", lambda tables: orders.structured_share(tables, "composition")),
+        ("probes", "r2", lambda tables: orders.gains(tables, "composition", block=4)),
+        ("weights", "dead", orders.last_block),
+        ("metrics", "val_mae_eV", lambda tables: errors.last_epoch(errors.curves(tables))),
+        ("baselines", "mae_eV", errors.beaten),
+        ("baselines", "mse_eV2", errors.rows_above_baseline),
     ],
 )
 def test_every_table_speaks_on_the_pages(stored, altered, name, column, said):
@@ -121,7 +125,7 @@ def test_every_table_speaks_on_the_pages(stored, altered, name, column, said):
         values = table[column] * np.random.default_rng(0).uniform(0, 1, len(table))
         return table.assign(**{column: values.astype(table[column].dtype)})
 
-    assert said(report.open_tables(stored)) != said(altered(name, shuffled))
+    assert str(said(load_all(stored))) != str(said(altered(name, shuffled)))
 
 
 def shown(page: Path, folder: Path) -> str:
@@ -130,14 +134,14 @@ def shown(page: Path, folder: Path) -> str:
     for cell in read_notebook(page).cells:
         if cell.cell_type != "code":
             continue
-        *_, last = cell.source.strip().splitlines()
-        exec(cell.source, space)
+        *before, last = ast.parse(cell.source).body
+        exec(compile(ast.Module(before, []), page.name, "exec"), space)
+        if not isinstance(last, ast.Expr):
+            exec(compile(ast.Module([last], []), page.name, "exec"), space)
+        elif hasattr(value := eval(compile(ast.Expression(last.value), page.name, "eval"), space), "data"):
+            texts.append(value.data)
         if "parameters" in cell.metadata.get("tags", []):
             space["results_dir"] = str(folder)
-        if "Markdown(" in cell.source and "import" not in cell.source:
-            start = cell.source.index("Markdown(")
-            texts.append(eval(cell.source[start:], space).data)
-        assert last
     plt.close("all")
     return "\n".join(texts)
 
@@ -147,7 +151,7 @@ def test_pages_build_from_whatever_is_stored(page, any_state, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda: None)
     text = shown(page, any_state)
     assert "nan" not in text.lower().replace("nanometre", "")
-    runs = report.open_tables(any_state)["runs"]
+    runs = load_all(any_state)["runs"]
     assert page.stem.startswith("08") or len(runs) == 196 or "not run" in text.replace("\u00a0", " ")
 
 
@@ -160,14 +164,15 @@ def test_a_page_is_executed_with_other_tables(altered, tmp_path, monkeypatch):
     text = "\n".join(output.data["text/markdown"] for output in outputs)
     assert len(re.findall(r"\| \*\*\[C\d\]", text)) == len(CLAIMS)
     assert '"verdict verdict-reproduced">reproduced<' in text.split("**[C3]")[1].split("**[C4]")[0]
-    assert headline(report.open_tables(tmp_path)) in text
+    assert sentences("first")("headline", **ledger.headline(load_all(tmp_path))) in text
 
 
 def test_runs_began_after_the_rules_were_written_down(altered):
     late = altered("runs", lambda runs: runs.assign(started="2027-01-01T00:00:00+00:00"))
-    assert ", after that." in ledger.order_of_events(late)
+    assert all(row["seconds"] < 0 for row in history.events(late)["stated"])
+    assert ", after that." in sentences("ledger")("events", **history.events(late))
     early = altered("runs", lambda runs: runs.assign(started="2026-11-22T23:17:13+00:00"))
-    assert "**before** that." in ledger.order_of_events(early)
+    assert "**before** that." in sentences("ledger")("events", **history.events(early))
 
 
 def test_reading_that_fits_is_found(altered):
@@ -180,11 +185,12 @@ def test_reading_that_fits_is_found(altered):
         full = full.assign(experiment="full", mse_eV2=mse, rmse_eV=mse**0.5, mae_eV=0.7 * mse**0.5)
         return full.assign(epochs=np.where(full["mul"] == 16, 30, 100))
 
-    assert "**MSE** comes nearest" in rerun.reading_sentences(altered("runs", as_reported))[0]
+    best = errors.nearest_reading(altered("runs", as_reported))
+    assert (best["reading"], best["low"], best["high"]) == ("MSE", pytest.approx(1), pytest.approx(1))
 
 
 def test_the_glance_has_a_dot_for_every_cell_that_meets_its_threshold(stored):
-    tables = report.open_tables(stored)
+    tables = load_all(stored)
     cells = orders.glance(tables)
     figure = plot_glance(cells, orders.used(tables))
     dots = sum(len(found.get_offsets()) for ax in figure.axes for found in ax.collections if len(ax.images))
@@ -194,7 +200,7 @@ def test_the_glance_has_a_dot_for_every_cell_that_meets_its_threshold(stored):
 
 
 def test_controls_stand_hollow_beside_the_orders_colours(stored):
-    table = orders.beside_control(report.open_tables(stored), "ranks", "effective_rank", block=4, reference="mean")
+    table = orders.beside_control(load_all(stored), "ranks", "effective_rank", block=4, reference="mean")
     figure = plot_beside_control(table, value="value", ylabel="rank")
     marks = [found for found in figure.axes[0].collections if len(found.get_offsets()) == 5]
     faces = [tuple(found.get_facecolor()[0]) if len(found.get_facecolor()) else None for found in marks]
@@ -203,7 +209,7 @@ def test_controls_stand_hollow_beside_the_orders_colours(stored):
 
 
 def test_pictures_show_the_same_molecules_untrained_and_trained(stored):
-    tables = report.open_tables(stored)
+    tables = load_all(stored)
     table = orders.pictures(tables, "composition", 1)
     assert list(dict.fromkeys(table["network"])) == ["untrained", "trained"]
     assert table.groupby(["network", "irrep"])["molecule"].apply(list).map(sorted).map(tuple).nunique() == 1

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from equinotes.audit.claims import AGREEING, EQUIVALENT, MARGIN
-from equinotes.audit.statistics import agree, relative_change, student
+from equinotes.audit.protocols.first.claims import AGREEING, EQUIVALENT, MARGIN
+from equinotes.audit.statistics import agree, relative_change, student, unpaired_change
 
 
 def scattered(rng, mean, spread, seeds=5):
@@ -24,6 +24,15 @@ def test_interval_holds_the_truth_as_often_as_it_says(seeds):
     rng = np.random.default_rng(seeds)
     changes = [student(rng.normal(0.3, 0.1, seeds)) for _ in range(4000)]
     assert np.mean([change.low < 0.3 < change.high for change in changes]) == pytest.approx(0.95, abs=0.012)
+
+
+def test_the_interval_of_an_unpaired_change_holds_the_true_one_as_often_as_it_says():
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(2000):
+        first, second = ({k: float(v) for k, v in enumerate(np.exp(rng.normal(m, 0.1, n)))} for m, n in ((0, 5), (0.2, 3)))
+        change = unpaired_change(first, second)
+        inside += change.low < np.expm1(0.2) < change.high
+    assert inside / 2000 == pytest.approx(0.95, abs=0.02)
 
 
 def test_a_planted_change_is_found_with_its_size():

@@ -6,22 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equinotes.audit import protocol
-from equinotes.audit.claims import ARTEFACT, CLAIMS, NOT_REPRODUCED, OPEN, REPRODUCED, VERDICTS
-from equinotes.audit.evidence import MANY, comparisons, dominance, orders_structured, orders_used
-from equinotes.audit.report import NOT_RUN
+from equinotes.audit.protocol import NOT_REPRODUCED, NOT_RUN, OPEN, REPRODUCED
+from equinotes.audit.protocols.first import PROTOCOL, runs
+from equinotes.audit.protocols.first.claims import ARTEFACT, CLAIMS, VERDICTS
+from equinotes.audit.protocols.first.evidence import MANY, comparisons, dominance, orders_structured, orders_used
+from equinotes.audit.protocols.first.rules import RULES
+from equinotes.audit.report import ledger
 from equinotes.audit.tables import SCHEMAS
-from equinotes.audit.verdicts import headline, verdicts
+from equinotes.support.templates import sentences
 
 SPREAD = 0.01
 GOOD, BAD = 0.3, 0.8
 """Errors below and above the baseline [eV]."""
-EXAMINED = (MANY, *protocol.SUBSTITUTES)
-CONFIGS = [
-    (experiment, config.run_id, config)
-    for experiment, configs in (("table", protocol.table()), ("substitutes", protocol.substitutes()))
-    for config in configs
-]
 
 
 def irrep(l):
@@ -35,7 +31,7 @@ def planted(
     """Tables of an audit in which every number is chosen; errors scatter a little."""
     rng = np.random.default_rng(0)
     rows = {name: [] for name in ("runs", "ablations", "structure", "gradients")}
-    for experiment, configs in (("table", protocol.table()), ("substitutes", protocol.substitutes())):
+    for experiment, configs in (("table", runs.table()), ("substitutes", runs.substitutes())):
         for config in (config for config in configs if not without(config)):
             mae = error(config.ls, config.mul, config.reference, config.seed) * (1 + SPREAD * rng.normal())
             about = {"run_id": config.run_id, "ls": config.ls, "mul": config.mul, "seed": config.seed}
@@ -73,9 +69,15 @@ def verdict_of(claim, **plants):
     """Verdict, sureness and evidence of one claim."""
     if claim in ("C1", "C3"):  # which look at errors alone
         plants.setdefault("examined", ())
-    (row,) = verdicts(planted(**plants), [claim]).to_dict("records")
-    assert row["verdict"] in (*VERDICTS, NOT_RUN)
-    return row["verdict"], row["sureness"], row["evidence"]
+    tables, say = planted(**plants), sentences("first")
+    verdict, numbers = RULES[claim](tables)
+    assert verdict in VERDICTS
+    numbers = {"numbers": numbers}
+    return verdict, say("sureness", **numbers), say("evidence", claim=claim, **numbers)
+
+
+def headline(tables):
+    return sentences("first")("headline", **ledger.headline(tables))
 
 
 def errors(changes, otherwise=GOOD):
@@ -93,8 +95,8 @@ def wide(which):
 
 
 def test_every_claim_gets_one_row():
-    table = verdicts(planted())
-    assert list(table.columns) == ["claim", "verdict", "sureness", "evidence"]
+    table = PROTOCOL.judge(planted())
+    assert list(table.columns) == ["claim", "verdict", "numbers"]
     assert table["claim"].tolist() == [claim.name for claim in CLAIMS]
 
 
@@ -129,8 +131,9 @@ def test_an_error_that_a_linear_baseline_has_too_says_nothing():
 def test_without_the_baseline_nothing_counts():
     tables = planted()
     tables["baselines"] = tables["baselines"].iloc[:0]
-    table = verdicts(tables)
-    assert (table["verdict"][:5] == OPEN).all() and "no linear baseline is stored" in table["evidence"][0]
+    table = PROTOCOL.judge(tables)
+    said = sentences("first")("evidence", claim="C1", numbers=table["numbers"][0])
+    assert (table["verdict"][:5] == OPEN).all() and "no linear baseline is stored" in said
 
 
 def test_references_that_disagree_leave_a_claim_open():
@@ -206,8 +209,8 @@ def test_c5_substitutes():
 
 
 def test_c6_was_not_run():
-    verdict, sureness, _ = verdict_of("C6")
-    assert (verdict, sureness) == (NOT_RUN, "no evidence")
+    (row,) = PROTOCOL.judge(planted(examined=())).query("claim == 'C6'").to_dict("records")
+    assert (row["verdict"], row["numbers"], sentences("first")("sureness", numbers={})) == (NOT_RUN, {}, "no evidence")
 
 
 @pytest.mark.parametrize("claim", ["C1", "C2", "C3", "C4", "C5"])
@@ -233,10 +236,9 @@ def test_no_difference_anywhere_is_not_taken_for_one():
 def test_tables_of_evidence_count_seeds():
     tables = planted(damage=lambda ls, l, block, seed: 0.1 * (seed < 4), p=lambda ls, l, seed, trained: 0.001 if trained else 0.5)
     used = orders_used(tables)
-    assert (used.loc[used["planned"] == 5, "hits"] == 4).all() and used["used"].all()
+    assert (used.loc[used["planned"] == 5, "hits"] == 4).all() and used["shown"].all()
     assert set(used.loc[used["block"] == 5, "l"]) == {0}
-    structured = orders_structured(tables)
-    assert structured["structured"].equals(structured["trained"])
+    assert orders_structured(tables)["shown"].all() and not orders_structured(tables, trained=False)["shown"].any()
     assert dominance(tables)["seed"].tolist() == [0, 1, 2, 3, 4]
     table = comparisons(tables)
     assert table.groupby("claim").size().to_dict() == {"C1": 14, "C3": 2, "C5": 6} and (table["seeds"] == table["planned"]).all()

@@ -219,14 +219,17 @@ def test_a_device_that_is_not_there_is_named(device):
         pick_device(device)
 
 
-def test_composition_reference_alone_is_the_composition_baseline(qm9):
-    """The network's reference and the baseline table are the same least squares, computed by different code."""
+def test_composition_references_are_least_squares_with_a_constant_or_without(qm9):
+    """The network's reference fits no constant and adds the mean of the rest; the linear baseline fits a constant."""
     from equinotes.analysis.controls import linear_baselines
 
-    config = RunConfig.preset("quick")
-    net, split = prepare(config, qm9)
-    elements = net.ref_elements.numpy()
-    guess = composition(qm9, split.test) @ elements + float(net.ref_mean)
-    mae = np.abs(guess - qm9.targets["U0_atom"][split.test]).mean()
-    table = linear_baselines(qm9, split, "U0_atom").set_index("baseline")
-    assert mae == pytest.approx(table["mae_eV"].iloc[0], rel=0.02)
+    net, split = prepare(RunConfig.preset("quick"), qm9)
+    there = composition(qm9, split.train).any(axis=0)
+    fitted, tested = (composition(qm9, rows)[:, there] for rows in (split.train, split.test))
+    known, true = (np.asarray(qm9.targets["U0_atom"][rows], np.float64) for rows in (split.train, split.test))
+    weights = np.linalg.lstsq(fitted, known, rcond=None)[0]
+    guess = composition(qm9, split.test) @ net.ref_elements.numpy() + float(net.ref_mean)
+    np.testing.assert_allclose(guess, tested @ weights + (known - fitted @ weights).mean(), atol=1e-4)
+    *weights, constant = np.linalg.lstsq(np.column_stack([fitted, np.ones(len(fitted))]), known, rcond=None)[0]
+    mae = np.abs(tested @ weights + constant - true).mean()
+    assert linear_baselines(qm9, split)["mae_eV"][0] == pytest.approx(mae, rel=1e-5)

@@ -2,10 +2,24 @@
 how a network is measured (`measures`), estimates (`evidence`), tests (`parts`) and verdicts (`rules`).
 """
 
-from equinotes.audit.protocols.base import Protocol
+from pathlib import Path
+
+from equinotes.audit.protocol import Protocol
 from equinotes.audit.protocols.second.claims import CLAIMS, THRESHOLDS
 from equinotes.audit.protocols.second.rules import judge
-from equinotes.audit.protocols.second.runs import experiments
-from equinotes.audit.protocols.second.tables import SCHEMAS
+from equinotes.audit.protocols.second.runs import SCALES, experiments
+from equinotes.audit.protocols.second.tables import FOLDER, SCHEMAS
+from equinotes.config import RunConfig
 
-PROTOCOL = Protocol(name="protocol2", thresholds=THRESHOLDS, claims=CLAIMS, schemas=SCHEMAS, experiments=experiments, judge=judge)
+PROTOCOL = Protocol(
+    name="second",
+    folder=Path(FOLDER),
+    thresholds=THRESHOLDS,
+    claims=CLAIMS,
+    schemas=SCHEMAS,
+    experiments=experiments,
+    planned=("table", "substitutes", "matched", "retrain", "ladder", "scalars", "mean"),
+    apart=("full",),
+    scales=tuple(RunConfig.from_dict(scale) for scale in SCALES.values()),
+    judge=judge,
+)

@@ -9,7 +9,7 @@ holds wherever one of them alone would decide.
 These words and numbers were written after the results of protocol 1 were known, and before any run of protocol 2.
 """
 
-from equinotes.audit.protocols.base import Claim
+from equinotes.audit.protocol import Claim
 
 ALPHA = 0.05
 """Level of each one-sided test, and of Holm's correction over the comparisons of one claim."""

@@ -10,11 +10,11 @@ import pandas as pd
 
 from equinotes.analysis.calibration import above_untrained
 from equinotes.analysis.inference import UNKNOWN, Estimate, holm, log_ratio, mean
-from equinotes.audit.protocols.base import Tables
+from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import ALPHA, MARGIN, MIN_SEEDS, NEEDED, REPLACEABLE, UNDECIDED, UNUSED, USED
 from equinotes.audit.protocols.second.runs import SCALES, Orders
-from equinotes.audit.report import orders_name
 from equinotes.config import RunConfig
+from equinotes.support.text import orders_name
 
 INTERVAL = 1 - 2 * ALPHA
 """Level of all intervals: a one-sided test at ALPHA rejects what lies outside."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from equinotes.analysis.inference import Estimate, holm
-from equinotes.audit.protocols.base import Tables
+from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import ALPHA, CLAIMS, NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED
 from equinotes.audit.protocols.second.evidence import BESIDE, INTERVAL, JUDGED, LOG_MARGIN, Evidence, Network, lowered, raised
 from equinotes.audit.protocols.second.parts import PARTS, RATIO, Part, without_error

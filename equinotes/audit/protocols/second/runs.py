@@ -8,7 +8,7 @@ from bisect import bisect_left
 from functools import cache
 from itertools import product
 
-from equinotes.audit.scale import counted_parameters
+from equinotes.audit.reported import counted_parameters
 from equinotes.config import RunConfig
 from equinotes.support.errors import UserError
 

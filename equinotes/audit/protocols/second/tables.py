@@ -16,7 +16,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
     # errors of the last iterate, then of the averaged weights; further fields as in protocol 1
     "runs": FIRST["runs"] | AVERAGED,
     "metrics": FIRST["metrics"] | {"val_average_mae_eV": "float"},
-    # one further column for each run: its predictions under averaged weights [eV]
+    # further columns: a run's predictions [eV] under its name, those of averaged weights under `average_` and its name
     "predictions": FIRST["predictions"],
     "baselines": FIRST["baselines"],
     # one row per network, block, irrep and draw; damage = log(mae / whole_mae), both recalibrated

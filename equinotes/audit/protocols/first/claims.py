@@ -1,13 +1,13 @@
-"""The paper's claims, what would refute each, and the thresholds by which they are judged.
+"""The claims of the paper, what would refute each, and the thresholds by which the first protocol judges them.
 
 Claims and thresholds were written down before the runs that they judge. An error is the mean absolute error on the test
-molecules; two sets of orders are compared by the relative change of the error, seed by seed, with Student's interval at 95 % over
-the seeds. A comparison counts only where both networks have left the linear baseline behind that knows composition, bonds and
-bond lengths, fitted to the same molecules: before that, what a network lacks is training, and its orders say nothing. Where the
-target's two references count and lead to different verdicts, the verdict is open.
+molecules; two sets of orders are compared by the relative change of the error, seed by seed, with Student's interval over the
+seeds. A comparison counts only where both networks have left the linear baseline behind that knows composition, bonds and bond
+lengths, fitted to the same molecules. Where the target's two references count and lead to different verdicts, the verdict is
+open.
 """
 
-from typing import NamedTuple
+from equinotes.audit.protocol import NOT_REPRODUCED, OPEN, REPRODUCED, Claim
 
 MARGIN = 0.05
 """Relative change of the error that matters."""
@@ -23,20 +23,13 @@ SIGNIFICANT = 0.01
 """p below which latents are structured: permutations of the complexity score within stoichiometry reach the value that rarely."""
 AGREEING = 0.8
 """Share of the seeds that must show a finding of one network."""
+THRESHOLDS = {
+    "margin": MARGIN, "equivalent": EQUIVALENT, "level": LEVEL, "damage": DAMAGE, "dominant": DOMINANT,
+    "significant": SIGNIFICANT, "agreeing": AGREEING,
+}  # fmt: skip
 
-REPRODUCED, NOT_REPRODUCED, OPEN = "reproduced", "not reproduced", "open at this scale"
 ARTEFACT = "artefact of the cut orders"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, ARTEFACT, OPEN)
-
-
-class Claim(NamedTuple):
-    """One claim of the paper in our words, and the rules of its verdict."""
-
-    name: str
-    statement: str
-    refuted_by: str
-    rule: str
-
 
 CLAIMS = (
     Claim(

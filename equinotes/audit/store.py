@@ -31,7 +31,7 @@ def store(
     protocol = protocol or named()
     place, names = folder_of(out, protocol), protocol.run_ids()
     runs = {run_id: Run(Path(runs_dir) / run_id) for run_id in names}
-    runs = {run_id: run for run_id, run in runs.items() if run.complete}
+    runs = {run_id: run for run_id, run in runs.items() if run.tabled}
     rows, metrics = [], []
     predictions: dict[str, list[pd.DataFrame]] = {}
     for run_id, run in bar(runs.items(), desc="runs", progress=progress):

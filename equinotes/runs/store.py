@@ -83,13 +83,18 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether training ended, with today's data and numerics, and every file still has the size that it was written with."""
-        return self._whole and self.other_numerics is None
+        return self._holds() and self.other_numerics is None
 
     @property
-    def _whole(self) -> bool:
+    def tabled(self) -> bool:
+        """Whether metrics and predictions are those of a complete run, be its weights here or left on another machine."""
+        return self._holds(METRICS, PREDICTIONS) and self.other_numerics is None
+
+    def _holds(self, *names: str) -> bool:
+        """Whether these files (all of the run's, by default) have the sizes that provenance states."""
         try:
             sizes = self.provenance["files"]
-            return all((self.path / name).stat().st_size == size for name, size in sizes.items())
+            return all((self.path / name).stat().st_size == sizes[name] for name in names or sizes)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -109,11 +114,16 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`complete`, `unfinished` (training again continues it), `damaged` or `outdated` (training again starts it over)."""
+        """`complete`, `unfinished` (training again continues it), `damaged` or `outdated` (training again starts it over).
+
+        `tables only`: a complete run whose weights were left on another machine.
+        """
         if self.complete:
             return "complete"
-        if self._whole:
+        if self._holds():
             return "outdated"
+        if self.tabled and not all((self.path / name).exists() for name in self.provenance["files"]):
+            return "tables only"
         return "damaged" if (self.path / PROVENANCE).exists() else "unfinished"
 
     @property
@@ -174,7 +184,8 @@ class Run:
         return net.to(device).eval()
 
     def _finished(self, name: str) -> Path:
-        if not self.complete:
+        usable = self.status == "tables only" and self._holds(name)
+        if not (self.complete or usable):
             raise UserError(f"run {self.run_id} is {self.status}; train(config) with its configuration completes it")
         return self.path / name
 

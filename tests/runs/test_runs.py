@@ -86,3 +86,17 @@ def test_an_unknown_run_names_the_nearest(tmp_path):
 
 def test_no_runs_is_an_empty_table(tmp_path):
     assert list_runs(tmp_path / "nowhere").empty
+
+
+def test_a_run_whose_weights_lie_elsewhere_still_has_its_tables(tmp_path, qm9):
+    run = train(SMOKE.but(average=0.9), device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+    errors = run.errors
+    (run.path / "model.safetensors").unlink()
+    copy = load_run(run.path)
+    assert copy.status == "tables only" and copy.tabled and not copy.complete
+    assert copy.errors == errors and len(copy.metrics) == SMOKE.epochs
+    copy.network(average=True)
+    with pytest.raises(ValueError, match="tables only"):
+        copy.network()
+    (run.path / "predictions.parquet").write_bytes(b"cut")
+    assert load_run(run.path).status == "damaged" and not load_run(run.path).tabled

@@ -29,8 +29,6 @@ class Contestant:
     name: str
     build: Callable[[RunConfig], Network]
     environment: dict[str, str] = field(default_factory=dict)
-    recorded: bool = False
-    """Whether steps are recorded once and replayed, which a GPU can."""
     threads: Callable[[], AbstractContextManager[None]] = nullcontext
     """How its steps use the cores: as torch does by itself, or as `equinotes.train` does."""
     positions: bool = False
@@ -74,7 +72,6 @@ CONTESTANTS = (
     Contestant("e3nn", e3nn),
     Contestant("e3nn, tuned allocator", e3nn, TUNED_ALLOCATOR),
     Contestant("cuequivariance", cuequivariance),
-    Contestant("equinotes, CUDA graph", fast, recorded=True),
 )
 POSITION_CONTESTANTS = (
     Contestant("equinotes", fast, threads=side_by_side),

@@ -8,7 +8,6 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import numpy as np
 import torch
 
 from benchmarks.contestants import Contestant, Skipped
-from benchmarks.recorded import Recorded
 from equinotes import RunConfig, load_qm9
 from equinotes.data.batches import Batch
 
@@ -30,8 +28,6 @@ class Trainer:
     """Training steps of one contestant on a few fixed batches of random molecules."""
 
     def __init__(self, contestant: Contestant, config: RunConfig, threads: int, device: str) -> None:
-        if contestant.recorded and device == "cpu":
-            raise Skipped("CUDA graphs need a GPU")
         torch.set_num_threads(threads)
         qm9 = load_qm9(progress=False)
         draw = np.random.default_rng(0)
@@ -44,17 +40,16 @@ class Trainer:
         self.baseline = self.peak = reset_peak(device)
         start = time.perf_counter()
         self.net = contestant.build(config).to(device)
-        options = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True, "capturable": device != "cpu"}
+        options = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
         self.optimizer = torch.optim.AdamW(self.net.parameters(), **options)
-        self.recorded, self.threads = contestant.recorded, contestant.threads
+        self.threads = contestant.threads
         self.seconds_to_build = time.perf_counter() - start
 
     def warm_up(self) -> float:
-        """Seconds of the first forward and backward pass, or of recording a step and replaying it once."""
+        """Seconds of the first forward and backward pass."""
         start = time.perf_counter()
-        first = self.replayed.first if self.recorded else self._backward
         with self.threads():
-            self.prediction = first(self.batches[0], self.targets[0]).detach()
+            self.prediction = self._backward(self.batches[0], self.targets[0]).detach()
         self._synchronize()
         return time.perf_counter() - start
 
@@ -72,12 +67,11 @@ class Trainer:
     def steps(self, number: int, repeat: int) -> float:
         """Seconds of one whole step (forward, backward, AdamW) on batch `number`, mean of `repeat` steps."""
         number %= NUM_BATCHES
-        step = self.replayed if self.recorded else self._step
         with self.threads():
             self._synchronize()
             start = time.perf_counter()
             for _ in range(repeat):
-                step(self.batches[number], self.targets[number])
+                self._step(self.batches[number], self.targets[number])
             self._synchronize()
             return (time.perf_counter() - start) / repeat
 
@@ -104,11 +98,6 @@ class Trainer:
     def bonds(self) -> list[int]:
         """Bonds in each batch."""
         return [batch.edge_index.shape[1] // 2 for batch in self.batches]
-
-    @cached_property
-    def replayed(self) -> Recorded:
-        """Steps as a CUDA graph, recorded when they are first taken."""
-        return Recorded(self.net, self.optimizer, self.batches, self.targets)
 
     def _step(self, batch: Batch, target: torch.Tensor) -> None:
         self._backward(batch, target)

@@ -135,7 +135,7 @@ def test_gradients_of_parameters_do_not_depend_on_whether_positions_have_them(qm
 def test_nothing_is_computed_for_them_unless_they_are_wanted(qm9, monkeypatch):
     net = network()
     batch = molecules(qm9, net)
-    assert not any(tensor.requires_grad for tensor in vars(net.layers.edges(batch)).values())
+    assert not any(tensor.requires_grad for tensor in vars(net.edges(batch)).values())
     monkeypatch.setattr(messages, "_Torque", None)
     net.normalised(batch).sum().backward()
     with pytest.raises(TypeError, match="NoneType"):

@@ -130,7 +130,7 @@ class RunConfig:
             raise UserError(f"terms must name each term once, got {self.terms}")
         if len(self.terms) != len(self.term_weights) or not all(0 <= weight < float("inf") for weight in self.term_weights):
             raise UserError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
-        check_network(self)
+        _check_registries(self)
 
     @property
     def lmax(self) -> int:
@@ -225,8 +225,10 @@ def check_target(name: str) -> str:
     return name
 
 
-def check_network(config: RunConfig) -> None:
-    """UserError for an unknown network, and for a field that this network does not read."""
-    from equinotes.networks import check  # light: names and fields, no torch
+def _check_registries(config: RunConfig) -> None:
+    """UserError for an unknown network or term, and for a field that this network does not read."""
+    from equinotes import networks  # light: names and fields, no torch
+    from equinotes.training import terms
 
-    check(config)
+    networks.check(config)
+    terms.check(config)

@@ -85,7 +85,7 @@ def test_version_is_the_same_everywhere():
 
 FOUNDATION = {"config", "irreps", "support"}
 ALLOWED = {
-    "config": {"support", "networks"},  # of networks, names and fields alone: no torch
+    "config": {"support", "networks", "training"},  # of networks and terms, names and fields alone: no torch
     "irreps": {"support"},
     "support": set(),
     "data": FOUNDATION,

@@ -12,7 +12,8 @@ from equinotes.data.qm9 import QM9
 from equinotes.networks.base import Network, Parts
 from equinotes.training.prediction import batch_of
 from equinotes.training.targets import targets_of
-from equinotes.training.terms import Seen, build_term
+from equinotes.training.terms import build_term
+from equinotes.training.terms.base import Seen
 
 _TERMS = 3
 """Stream of random numbers (those of splits and orders are 1 and 2)."""

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from equinotes import RunConfig, load_run, train
+from equinotes.cli.main import main
 from equinotes.training import terms
 from equinotes.training.averaging import Average, decay_at
 from equinotes.training.checkpoints import Position, State, load_checkpoint, save_checkpoint
@@ -19,7 +20,7 @@ from equinotes.training.objective import Objective
 from equinotes.training.prediction import predict
 from equinotes.training.schedules import SCHEDULES
 from equinotes.training.targets import prepare
-from equinotes.training.terms import Seen, Term
+from equinotes.training.terms.base import Seen, Term
 
 SMOKE = RunConfig.preset("smoke")
 
@@ -165,3 +166,17 @@ def test_numerics_of_another_version_are_named_and_not_mixed(qm9, tmp_path, monk
     with pytest.raises(ValueError, match="outdated"):
         run.network()
     assert load_run(SMOKE.run_id, tmp_path).status == "outdated"
+
+
+def test_a_new_term_is_taken_up_by_the_command_line_and_by_sweeps(dummy, tmp_path, capsys):
+    words = ["--preset", "smoke", "--terms", dummy, "--term-weights", "0.1", "--runs-dir", str(tmp_path), "--device", "cpu"]
+    assert main(["train", *words]) == 0
+    (run,) = [load_run(path.parent) for path in tmp_path.glob("*/config.json")]
+    assert run.complete and run.config.terms == (dummy,) and run.config.term_weights == (0.1,)
+    assert main(["sweep", *words[:-2], "--dry-run", "--seed", "0", "1"]) == 0
+    assert run.run_id in capsys.readouterr().out
+
+
+def test_an_unknown_term_is_refused_at_once_and_the_nearest_named():
+    with pytest.raises(ValueError, match="unknown term 'feature_l1'; did you mean 'feature_l2'"):
+        SMOKE.but(terms=["feature_l1"], term_weights=[1.0])

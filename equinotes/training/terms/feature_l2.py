@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from equinotes.training.terms import Seen, Term
+from equinotes.training.terms.base import Seen, Term
 
 
 class FeatureL2(Term):

@@ -27,17 +27,17 @@ class Interval(NamedTuple):
 
 
 def zero(part: Any, rng: np.random.Generator) -> Any:
-    """Nothing is left."""
+    """The irrep set to zero."""
     return part * 0
 
 
 def shuffle(part: Any, rng: np.random.Generator) -> Any:
-    """Every atom gets the features of a random atom of the batch: the distribution stays, the place is lost."""
+    """Features permuted among the atoms of the batch: their distribution is kept."""
     return part[rng.permutation(len(part))]
 
 
 def random_direction(part: Any, rng: np.random.Generator) -> Any:
-    """Every channel of every atom points anywhere, with the norm that it had."""
+    """Every channel of every atom in a random direction, its norm kept."""
     directions = rng.normal(size=tuple(part.shape))
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     norms = (part * part).sum(-1, keepdims=True) ** 0.5

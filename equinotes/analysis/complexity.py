@@ -77,7 +77,7 @@ def distance_correlation(x: Float[np.ndarray, "n *dim_x"], y: Float[np.ndarray, 
 
 
 def permute_within(groups: Shaped[np.ndarray, " n"], rng: np.random.Generator) -> Int[np.ndarray, " n"]:
-    """A random order of the members of each group; who stands alone stays.
+    """A random order of the members of each group; singletons stay fixed.
 
     >>> groups = np.array(["a", "b", "a", "c", "b"])
     >>> bool((groups[permute_within(groups, np.random.default_rng(0))] == groups).all())
@@ -142,7 +142,7 @@ def complexity_structure(
 
 
 def movable(groups: Shaped[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """Who has company in its group: only these can move under a permutation within groups."""
+    """Members of groups of at least two: only these move under a permutation within groups."""
     codes = np.unique(groups, return_inverse=True)[1]
     return np.bincount(codes)[codes] > 1
 

@@ -1,4 +1,4 @@
-"""Controls without which no claim about a network stands: linear baselines, and what symmetry alone makes small."""
+"""Controls: linear baselines, and what symmetry alone makes small."""
 
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 ELEMENTS = (1, 6, 7, 8, 9)
 """H, C, N, O, F."""
 PENALTY = 1e-3
-"""Ridge penalty on standardised columns: small, there to bear columns that are empty or alike."""
+"""Ridge penalty on standardised columns: small, so that empty or collinear columns do no harm."""
 LENGTH = 1.25
-"""From where bond lengths are measured in the linear baselines [Angstrom]: the middle of QM9's."""
+"""Origin of bond lengths in the linear baselines [Angstrom]: the middle of QM9's."""
 
 
 def linear_baselines(qm9: "QM9", split: "Split", target: str = "U0_atom") -> pd.DataFrame:
@@ -46,7 +46,7 @@ def linear_baselines(qm9: "QM9", split: "Split", target: str = "U0_atom") -> pd.
 
 
 def molecule_tables(qm9: "QM9", rows: Integer[np.ndarray, " rows"]) -> dict[str, Float[np.ndarray, "rows _"]]:
-    """What the linear baselines see, in the order in which they add it: [rows, columns] each.
+    """Inputs of the linear baselines, each [rows, columns], in the order in which they are added.
 
     "composition" counts H, C, N, O, F; "bond counts" counts bonds by pair of elements (15 columns); "bond lengths" sums lengths
     and squared lengths by pair (30 columns), measured from `LENGTH`. Beside the counts that says the same as plain lengths do,

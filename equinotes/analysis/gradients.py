@@ -1,4 +1,4 @@
-"""Where the loss looks: gradients with respect to features and weights, shared out over the orders."""
+"""Gradients of the loss with respect to features and weights, as shares of the orders."""
 
 from collections.abc import Iterable
 

@@ -95,7 +95,7 @@ IDEAL_SITES = {
     "trigonal": np.array([[1.0, 0, 0], [-0.5, 0.75**0.5, 0], [-0.5, -(0.75**0.5), 0]]),
     "tetrahedral": np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / 3**0.5,
 }
-"""Bond directions (x, y, z) of atoms with two, three and four bonds as symmetric as can be."""
+"""Bond directions (x, y, z) of ideal sites with two, three and four bonds."""
 
 
 def neighbours(bonds: Integer[np.ndarray, "bonds 2"], atom: int) -> Int[np.ndarray, " neighbours"]:

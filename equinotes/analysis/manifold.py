@@ -1,4 +1,4 @@
-"""PHATE pictures of features, one per irrep, and what tells whether two pictures show the same neighbourhoods.
+"""PHATE projections of features, one per irrep, and measures of shared neighbourhoods.
 
 PHATE: Moon et al., Nat. Biotechnol. 37, 1482 (2019). The paper projects raw components, which turn with the molecule for l > 0;
 `kind="norms"` and `kind="power"` project what no rotation changes.

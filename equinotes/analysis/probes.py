@@ -1,4 +1,4 @@
-"""Linear probes: what can be read off features with one linear map, beyond what the composition gives away.
+"""Linear probes: what a linear map reads from features, beyond composition.
 
 Compare every score with the same probe on untrained features. Composition-projected probes: see also Steier, arXiv 2603.03155.
 """

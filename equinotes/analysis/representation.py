@@ -26,7 +26,7 @@ def norm_shares(layers: Iterable[tuple[str, np.ndarray, str]]) -> pd.DataFrame:
 
 
 def effective_rank(part: Float[np.ndarray, "sites mul m"]) -> float:
-    """How many directions among the channels the features really use: between 1 and mul.
+    """Effective number of directions among the channels: between 1 and mul.
 
     exp of the entropy of the normalised singular values of the [sites (2l+1), mul] matrix: Roy & Vetterli, EUSIPCO 2007. The
     components of a site stand below each other, so that no rotation of the molecules changes the result. 0 where all is zero.

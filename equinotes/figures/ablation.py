@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label, order_line, order_marker, rising
 
 MODE_TITLES = {"zero": "set to zero", "shuffle": "shuffled among atoms", "direction": "turned at random, norm kept"}
-"""Names of the edits as a reader meets them."""
+"""Names of the edits in figures."""
 
 
 def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: float = 3.4, height: float = 3.6) -> Figure:

@@ -20,7 +20,7 @@ from equinotes.figures.style import GREY, NEGATIVE, POSITIVE, new_axes
 LOOKS = {"composition": (NEGATIVE, "o"), "mean": (POSITIVE, "s")}
 """Colour and marker of each reference of the target."""
 REFERENCE_TITLES = {"composition": "relative to energies per element", "mean": "relative to one mean, as in the paper"}
-"""How a reader meets them."""
+"""Their names in figures."""
 LINE_STYLES: tuple[Any, ...] = ("-", "--", ":")
 
 
@@ -100,7 +100,7 @@ def rows_of(table: pd.DataFrame) -> Iterator[Any]:
 
 
 def not_run() -> Figure:
-    """What stands in place of a figure without data."""
+    """Placeholder for a figure without data."""
     fig, ax = plt.subplots(figsize=(6.4, 1.2), layout="constrained")
     ax.annotate("not run", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
     ax.axis("off")

@@ -1,4 +1,4 @@
-"""Picture of a control: what symmetry makes small."""
+"""Picture of a control: what symmetry alone makes small."""
 
 import numpy as np
 import pandas as pd

@@ -20,7 +20,7 @@ from mpl_toolkits.mplot3d import Axes3D
 from equinotes.figures.style import ELEMENT_COLOURS, GREY, NEGATIVE, POSITIVE, SIGNED, new_axes, order_colour, order_marker
 
 VIEW = {"elev": 18, "azim": 32, "vertical_axis": "y"}
-"""Where the reader looks from."""
+"""Direction of view."""
 
 
 def sphere_grid(n_polar: int = 37, n_around: int = 72) -> Float[np.ndarray, "polar around 3"]:

@@ -35,7 +35,7 @@ MEASURES = {
 """What the glance shows of each order, block and seed."""
 
 KINDS = {"spoilt": "spoilt", "retrained": "trained without"}
-"""Two ways to take orders away."""
+"""Two ways to remove orders."""
 
 
 def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[str] | None = None) -> Figure:

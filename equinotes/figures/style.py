@@ -17,14 +17,20 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
 GREY = "#7a7a7a"
 """Text, axes and reference lines: contrast 4.3 with white and with #121212."""
 
-ORDER_COLOURS = ("#c6ac24", "#5a70f9", "#e54800", "#3eb5f1", "#7d29b1", "#f689a2", "#973039")
-"""Colours of l = 0..6, found by maximising the least distance (OKLab) between any two of them and the grey, as seen
-with normal vision and with protan-, deutan- and tritanopia (Machado et al. 2009), at contrast 2.2 or more with both pages."""
+ORDER_COLOURS = ("#b78a21", "#544dff", "#cf0006", "#7086fe", "#a2369f", "#ea5cbc", "#18713a")
+"""Colours of l = 0..6 and of nothing else, found by maximising the least distance (OKLab) between any two of them and the grey,
+as seen with normal vision and with protan-, deutan- and tritanopia (Machado et al. 2009), at contrast 3 or more with both pages."""
+
+SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Marks of series that are no orders (networks, kinds of features): they share the grey."""
+
+SERIES_LINES = ("-", "--", ":", "-.")
+"""Lines of series that are no orders."""
 
 ORDER_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """A second sign beside the colour."""
 
-POSITIVE, NEGATIVE = "#e07b39", "#4a86e8"
+POSITIVE, NEGATIVE = "#d9732f", "#4a86e8"
 """Signs of a function on the sphere."""
 
 _SIGNS = [(0, NEGATIVE, 1), (0.5, NEGATIVE, 0), (0.5, POSITIVE, 0), (1, POSITIVE, 1)]
@@ -34,7 +40,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [(at, to_rgba(colour, alpha
 SEQUENTIAL = ListedColormap(mpl.colormaps["viridis"](np.linspace(0.2, 0.95, 256)), name="equinotes")
 """Colour map of quantities: viridis without the ends that vanish on a dark or a light page."""
 
-ELEMENT_COLOURS = {"H": "#a8a8a8", "C": "#6a6a6a", "N": "#4a86e8", "O": "#d9482b", "F": "#3f9b4f"}
+ELEMENT_COLOURS = {"H": "#929292", "C": "#6a6a6a", "N": "#4a86e8", "O": "#d9482b", "F": "#3f9b4f"}
 """Atoms, close to the usual colours but visible on both pages."""
 
 

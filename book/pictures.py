@@ -67,7 +67,8 @@ def legendre() -> Figure:
         ax.plot(angles, curve, color=order_colour(l), linewidth=2.4, label=f"$P_{l}$")
     for angle, name in {104.5: "water", 109.5: "tetrahedral", 120: "trigonal"}.items():
         ax.axvline(angle, color=GREY, linestyle="--", linewidth=1.2)
-        ax.text(angle, 1.12, name, fontsize=12, rotation=40, ha="left", va="bottom")
+        if name != "tetrahedral":  # between the two others
+            ax.text(angle, 1.12, name, fontsize=12, ha="right" if name == "water" else "left", va="bottom")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=14)
     ax.set(xlim=(0, 180), ylim=(-1.05, 1.1), xticks=range(0, 181, 30))
     ax.set_xlabel("bond angle [degrees]", fontsize=13)

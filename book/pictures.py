@@ -150,6 +150,23 @@ def network() -> Figure:
     return fig
 
 
+def decide() -> Figure:
+    """What to do with an order: three questions, four answers."""
+    fig, ax = _canvas(5.6)
+    questions = ["Does any output\ndepend on it?", "Does shuffling it\nexceed the noise?", "Does training\nwithout it cost?"]
+    answers = ["out of reach:\nremove it", "hardly used:\ntrain without it", "replaceable:\nremove and retrain", "needed:\nkeep it"]
+    for k, (question, answer) in enumerate(zip(questions, answers, strict=False)):
+        height = 5.0 - 1.45 * k
+        _box(ax, (2.0, height), question, width=2.9, strong=True)
+        _box(ax, (6.2, height), answer, width=2.9)
+        _arrow(ax, (3.5, height), (4.7, height))
+        _arrow(ax, (2.0, height - 0.5), (2.0, height - 0.97))
+        ax.text(4.1, height + 0.1, "no", fontsize=12, ha="center", va="bottom")
+        ax.text(2.2, height - 0.72, "yes", fontsize=12, ha="left", va="center")
+    _box(ax, (2.0, 0.65), answers[-1], width=2.9)
+    return fig
+
+
 def _canvas(height: float) -> tuple[Figure, Axes]:
     fig, ax = plt.subplots(figsize=(WIDTH, WIDTH * height / 8), layout="none")
     fig.subplots_adjust(left=0, right=1, bottom=0, top=1)
@@ -169,7 +186,7 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> No
     ax.add_patch(FancyArrowPatch(start, end, color=GREY, arrowstyle="-|>", mutation_scale=14, linewidth=1.6))
 
 
-DRAWN: tuple[Callable[[], Figure], ...] = (turning, blocks, legendre, sites, message, walk, network)
+DRAWN: tuple[Callable[[], Figure], ...] = (turning, blocks, legendre, sites, message, walk, network, decide)
 
 
 def draw(folder: Path = PICTURES) -> None:

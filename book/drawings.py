@@ -1,4 +1,4 @@
-"""Draw the pictures of the theory pages again: `.venv/bin/python book/pictures.py [folder]`."""
+"""Draw the pictures of the theory pages again: `.venv/bin/python book/drawings.py [folder]`."""
 
 import sys
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from equinotes.analysis.harmonics import IDEAL_SITES, coupling, order_parameters
 from equinotes.figures.style import ELEMENT_COLOURS, GREY, NEGATIVE, POSITIVE, SIGNED, order_colour, use_style
 
-PICTURES = Path(__file__).parent / "_static" / "pictures"
+DRAWINGS = Path(__file__).parent / "_static" / "drawings"
 WIDTH = 6.4
 """Of every picture [inches]; letters of 12 points are then 19 pixels high on a screen and 9 on a phone."""
 
@@ -189,7 +189,7 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> No
 DRAWN: tuple[Callable[[], Figure], ...] = (turning, blocks, legendre, sites, message, walk, network, decide)
 
 
-def draw(folder: Path = PICTURES) -> None:
+def draw(folder: Path = DRAWINGS) -> None:
     """Every picture as SVG, the same bytes each time."""
     use_style()
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,4 +201,4 @@ def draw(folder: Path = PICTURES) -> None:
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES)
+    draw(Path(sys.argv[1]) if len(sys.argv) > 1 else DRAWINGS)

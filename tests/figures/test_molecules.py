@@ -8,7 +8,7 @@ from equinotes.figures.style import ELEMENT_COLOURS
 
 def test_each_molecule_and_its_name_are_drawn_in_the_colours_of_the_elements():
     drawn = draw_molecules(["C[C@H](O)C=O", "C#N", "[NH4+]"], ["lactaldehyde", "cyanide", "ammonium"], columns=2, size=100).data
-    assert re.search(r"width='200px' height='200px'", drawn)
+    assert re.search(r'width="200(px)?" height="200(px)?"', drawn.replace("'", '"'))
     assert all(ELEMENT_COLOURS[symbol].upper() in drawn for symbol in "CNO")
     assert "fill:#FFFFFF" not in drawn, "no white card"
 

@@ -9,7 +9,12 @@ BIN := .venv/bin
 # Python that makes the environment: the first of these that is 3.11 or newer (or say PYTHON=...).
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# Where to look for a build of torch first, such as one for the CPU (say TORCH_INDEX=...); empty: wherever pip looks.
+TORCH_INDEX ?=
+# Address of a GitHub repository that the site's launch buttons open (say REPOSITORY=...); empty: no buttons.
+REPOSITORY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export EQUINOTES_REPOSITORY := $(REPOSITORY)
 
 help:  ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
@@ -45,6 +50,7 @@ env:
 		rm -f .venv/requirements.lock; \
 		$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(MAKE) --no-print-directory venv; \
 		echo "Installing the packages of requirements.lock (some minutes the first time)"; \
+		[ -z "$(TORCH_INDEX)" ] || $(BIN)/python -m pip install --no-deps --index-url "$(TORCH_INDEX)" "$$(grep '^torch==' requirements.lock)"; \
 		$(BIN)/python -m pip install -r requirements.lock; \
 		cp requirements.lock .venv/; \
 	fi

@@ -161,7 +161,9 @@ def _build_site(root: Path, progress: bool) -> Path:
         *root.glob("*.yml"),
         *root.glob("*.md"),
     ]
-    key = _digest(root, [*sources, *_files(root / "results"), root / "requirements.lock"])
+    sources += [*(root / "notebooks").rglob("*.md"), *(root / "notebooks").glob("*.ipynb")]  # templates and parameters
+    digest = _digest(root, [*sources, *_files(root / "results"), root / "requirements.lock"])
+    key = f"{digest} {os.environ.get('EQUINOTES_REPOSITORY', '')}".strip()
     if first_page.exists() and stamp.exists() and stamp.read_text() == key:
         _say(progress, f"nothing changed: {first_page}")
         return first_page

@@ -14,7 +14,7 @@ from equinotes.support.errors import UserError
 if TYPE_CHECKING:
     from equinotes.audit.protocol import Protocol
 
-HEADLINES = ("README.md", "book/index.md")
+HEADLINES = ("README.md",)
 """Pages that state the main result between two marks."""
 
 
@@ -25,7 +25,7 @@ class Audit:
     Without a word it says how far the runs are. `run` trains what is left of some experiments (of the first protocol: table,
     substitutes, factors, scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete,
     `diagnose` examines the trained networks, `measures` counts what each measure marks, `verdicts` prints a verdict for every
-    claim, `headline` writes the main result into the README and the book. Each can be stopped, and the same command continues.
+    claim, `headline` writes the main result into the README. Each can be stopped, and the same command continues.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
@@ -150,11 +150,11 @@ class Audit:
 
 
 def _headline(tables: Mapping[str, Any]) -> str:
-    """The main result of the first protocol in two sentences."""
-    from equinotes.audit.report.ledger import headline
+    """The main result in three sentences, as the front page and the README have it."""
+    from equinotes.audit.report.front import front
     from equinotes.support.templates import sentences
 
-    return sentences("first")("headline", **headline(tables))
+    return sentences("front")("result", **front(tables))
 
 
 def _flat(numbers: Mapping[str, Any], start: str = "") -> Iterator[str]:

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label, order_line, order_marker, rising
 
-MODE_TITLES = {"zero": "set to zero", "shuffle": "shuffled among atoms", "direction": "turned at random, norm kept"}
-"""Names of the edits in figures."""
+MODE_TITLES = {"zero": "set to zero", "shuffle": "shuffled among atoms", "direction": "turned at random"}
+"""Names of the edits as a reader meets them."""
 
 
-def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: float = 3.4, height: float = 3.6) -> Figure:
+def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: float = 2.9, height: float = 3.8) -> Figure:
     """Change of the error when one order behind one block is spoilt: a panel for each edit, intervals over molecules.
 
     Reads `layer`, `irrep`, `mode`, `delta_mae_eV`, `low_eV`, `high_eV`.
@@ -38,7 +38,7 @@ def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: flo
                         linestyle=order_line(irrep), linewidth=1, markersize=6, capsize=2, label=order_label(irrep))  # fmt: skip
         ax.set(title=MODE_TITLES[mode], xlabel="after block", xticks=layers)
     axes[0, 0].set_ylabel(f"change of the test MAE [{unit}]")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(irreps))
     return fig
 
 
@@ -59,15 +59,15 @@ def plot_paired_changes(table: pd.DataFrame, ax: Axes | None = None, *, unit: st
 def plot_gradient_flow(shares: pd.DataFrame, ax: Axes | None = None, *, value: str = "share", label: str = "") -> Axes:
     """Heat map of layer against order with the number in each cell; cells that are exactly zero say so.
 
-    Reads `layer`, `irrep` and the column `value` (`share` of the gradient flow unless given).
+    Reads `layer`, `irrep` and the column `value` (`share` of gradient x activation unless given).
     """
     grid = shares.pivot(index="irrep", columns="layer", values=value)
     grid = grid.loc[rising(grid.index), list(dict.fromkeys(shares["layer"]))]
     ax = new_axes(ax, width=1.0 * len(grid.columns) + 2.2, height=0.55 * len(grid) + 1.4)
     words = grid.map(lambda number: "0" if number == 0 else f"{number:.2g}" if number < 0.01 else f"{number:.2f}")
     words = words.where(grid.notna(), "")  # layers may have other irreps
-    sns.heatmap(grid, ax=ax, cmap=SEQUENTIAL, vmin=0, vmax=1, annot=words, fmt="", annot_kws={"fontsize": 10},
-                cbar_kws={"label": label or "share of the gradient flow"})  # fmt: skip
+    sns.heatmap(grid, ax=ax, cmap=SEQUENTIAL, vmin=0, vmax=1, annot=words, fmt="", annot_kws={"fontsize": 12},
+                cbar_kws={"label": label or "share of gradient x activation"})  # fmt: skip
     ax.set(xlabel="layer", ylabel="order l")
     ax.set_yticklabels([order_label(irrep, "") for irrep in grid.index], rotation=0)
     ax.set_xticklabels(grid.columns, rotation=0)

@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -89,15 +90,39 @@ def plot_harmonics(
         Width of a panel [inches].
     """
     orders = sorted({l for l, _ in values})
-    width = 2 * max(orders) + 1
-    fig, axes = _panels3d(len(orders), width, size)
+    highest = max(orders)
+    fig, ax = plt.subplots(figsize=(size * (2 * highest + 1.6), size * (len(orders) + 0.6)), layout="constrained")
     for (l, m), value in values.items():
-        plot_surface(value, points, axes[orders.index(l), m + max(orders)])
-    for row, l in zip(axes, orders, strict=True):
-        row[0].text2D(-0.4, 0.5, f"l = {l}", transform=row[0].transAxes, color=GREY, va="center")
-    for m, ax in zip(range(-max(orders), max(orders) + 1), axes[-1], strict=True):
-        ax.text2D(0.5, -0.12, f"m = {m}", transform=ax.transAxes, color=GREY, ha="center")
+        _draw_lobes(ax, value, points, centre=(2.2 * m, -2.2 * orders.index(l)))
+    ax.set(xlim=(-2.2 * highest - 1.2, 2.2 * highest + 1.2), ylim=(-2.2 * len(orders) + 1, 1.2), aspect="equal")
+    ax.set_xticks([2.2 * m for m in range(-highest, highest + 1)], [f"m = {m}" for m in range(-highest, highest + 1)])
+    ax.set_yticks([-2.2 * k for k in range(len(orders))], [f"l = {l}" for l in orders])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
     return fig
+
+
+def _draw_lobes(
+    ax: Axes, value: Float[np.ndarray, "polar around"], points: Float[np.ndarray, "polar around 3"], centre: tuple[float, float]
+) -> None:
+    """A function on the sphere in a flat panel, seen from `VIEW` without perspective, its largest radius 1."""
+    value = np.asarray(value, dtype=float)
+    surface = points * (np.abs(value) / (np.abs(value).max() or 1.0))[..., None]
+    corners = np.stack([surface[:-1, :-1], surface[1:, :-1], surface[1:, 1:], surface[:-1, 1:]], axis=2).reshape(-1, 4, 3)
+    signs = (value[:-1, :-1] + value[1:, 1:]).ravel() >= 0
+    elevation, azimuth = np.radians([VIEW["elev"], VIEW["azim"]])
+    towards = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
+    right = np.cross([0.0, 1.0, 0.0], towards) / np.cos(elevation)
+    flat = corners @ np.stack([right, np.cross(towards, right)], axis=1) + centre
+    normals = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    bright = 0.7 + 0.3 * np.abs(normals @ towards)
+    colours = np.where(signs[:, None], to_rgb(POSITIVE), to_rgb(NEGATIVE)) * bright[:, None]
+    nearest_last = np.argsort(corners.mean(axis=1) @ towards)
+    faces = PolyCollection(flat[nearest_last], facecolors=colours[nearest_last], edgecolors=colours[nearest_last], linewidths=0.3)
+    faces.set_rasterized(True)
+    ax.add_collection(faces)
 
 
 def plot_bond_pattern(
@@ -137,11 +162,11 @@ def plot_molecule(
     pos = np.asarray(pos) - np.mean(pos, axis=0)
     for i, j in bonds:
         ax.plot(*pos[[i, j]].T, color=GREY, linewidth=3, alpha=0.7)
-    sizes = [110 if symbol == "H" else 260 for symbol in symbols]
+    sizes = [190 if symbol == "H" else 360 for symbol in symbols]
     ax.scatter(*pos.T, s=sizes, c=[ELEMENT_COLOURS[symbol] for symbol in symbols], depthshade=False)
     if number_atoms:
         for i, at in enumerate(pos):
-            ax.text(*at, str(i), color="white", fontsize=7, ha="center", va="center", zorder=10)
+            ax.text(*at, str(i), color="white", fontsize=10, ha="center", va="center", zorder=10)
     span = max(1.0, np.abs(pos).max() * 0.85)
     ax.set(xlim=(-span, span), ylim=(-span, span), zlim=(-span, span))
     kinds = [symbol for symbol in ELEMENT_COLOURS if symbol in symbols]

@@ -16,15 +16,15 @@ from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, or
 
 def plot_phate(
     table: pd.DataFrame, score: Sequence[float] | np.ndarray, *, rows: str | None = None, score_label: str = "nSPS",
-    size: float = 2.1,
+    irreps: Sequence[str] | None = None, size: float = 2.1,
 ) -> Figure:  # fmt: skip
-    """PHATE panels, one per irrep and joint, each molecule a dot coloured by its score.
+    """PHATE panels, one per irrep (all, and "joint", unless given), each molecule a dot coloured by its score.
 
     Reads `molecule` (position in `score`), `irrep`, `phate1`, `phate2`, and the column `rows`, if given, whose values make
     further rows of panels. The axes have no unit and no meaning of their own, so they bear no ticks.
     """
     groups = [("", table)] if rows is None else list(table.groupby(rows, sort=False))
-    irreps = list(dict.fromkeys(table["irrep"]))
+    irreps = list(dict.fromkeys(table["irrep"])) if irreps is None else irreps
     fig, axes = plt.subplots(
         len(groups),
         len(irreps),
@@ -74,7 +74,7 @@ def plot_overlap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_complexity(table: pd.DataFrame, *, width: float = 3.4, height: float = 3.4) -> Figure:
+def plot_complexity(table: pd.DataFrame, *, width: float = 2.9, height: float = 3.6) -> Figure:
     """How strongly features follow a score, for each irrep, beside what permutations within one formula give.
 
     One panel per measure. Reads `measure`, `irrep`, `value`, `null_low`, `null_high` and, for several networks, `name`.

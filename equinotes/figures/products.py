@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from equinotes.figures.style import GREY, SIGNED, new_axes, order_colour, order_marker
+from equinotes.figures.style import GREY, SIGNED, new_axes, order_colour, series_look
 
 
 def plot_selection_rules(rules: pd.DataFrame, *, size: float = 2.3) -> Figure:
@@ -42,26 +42,26 @@ def plot_selection_rules(rules: pd.DataFrame, *, size: float = 2.3) -> Figure:
 
 
 def plot_couplings(couplings: Mapping[int, Float[np.ndarray, "m1 m2 m3"]], *, size: float = 1.25) -> Figure:
-    """Clebsch-Gordan coefficients of two irreps: a row for each output order l3, a matrix [m1, m2] for each of its components."""
-    width = max(block.shape[-1] for block in couplings.values())
-    fig, axes = plt.subplots(
-        len(couplings), width, figsize=(size * width + 0.9, size * len(couplings) + 0.5), squeeze=False, layout="constrained"
-    )
+    """Clebsch-Gordan coefficients of two irreps, in one panel: a row for each output order l3, a column for each of its components.
+
+    Each is a matrix with m1 downwards and m2 to the right, framed in the colour of its order.
+    """
+    highest = max(couplings)
+    width, step = 2 * highest + 1, 1.15
+    fig, ax = plt.subplots(figsize=(size * width + 1.2, size * len(couplings) + 0.6), layout="constrained")
     span = max(float(np.abs(block).max()) for block in couplings.values())
-    for row, (l3, block) in zip(axes, couplings.items(), strict=True):
-        start = (width - block.shape[-1]) // 2
-        for k, ax in enumerate(row):
-            m3 = k - start - l3
-            if abs(m3) > l3:
-                ax.set_axis_off()
-                continue
-            image = ax.imshow(block[..., l3 + m3], vmin=-span, vmax=span, cmap=SIGNED)
-            ax.set(xticks=[], yticks=[], title=f"$l_3$={l3}, m={m3}")
-            ax.title.set_fontsize(9)
-            ax.grid(False)
-            for spine in ax.spines.values():
-                spine.set(visible=True, color=order_colour(l3), linewidth=1.5)
-    fig.colorbar(image, ax=axes, label="coefficient", shrink=0.7, pad=0.02)
+    for row, (l3, block) in enumerate(couplings.items()):
+        for m3 in range(-l3, l3 + 1):
+            left, top = step * (m3 + highest), -step * row
+            image = ax.imshow(block[..., l3 + m3], vmin=-span, vmax=span, cmap=SIGNED, extent=(left, left + 1, top - 1, top))
+            ax.add_patch(plt.Rectangle((left, top - 1), 1, 1, fill=False, edgecolor=order_colour(l3), linewidth=1.8))
+    ax.set(xlim=(-0.05, step * width), ylim=(-step * len(couplings), 0.05), xlabel="component of the result")
+    ax.set_xticks([step * k + 0.5 for k in range(width)], [f"m = {k - highest}" for k in range(width)])
+    ax.set_yticks([-step * k - 0.5 for k in range(len(couplings))], [f"$l_3$ = {l3}" for l3 in couplings])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+    fig.colorbar(image, ax=ax, label="coefficient", shrink=0.7, pad=0.02)
     return fig
 
 
@@ -72,10 +72,11 @@ def plot_turning(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = new_axes(ax)
     for k, (name, rows) in enumerate(table.groupby("name", sort=False)):
-        length = name == "length"
-        colour = GREY if length else order_colour(k)
-        ax.plot(rows.angle_deg, rows.value, color=colour, linewidth=2.5 if length else 1.8, label=name)
-        ax.plot(rows.angle_deg[::6], rows.predicted[::6], "" if length else order_marker(k), color=colour, markersize=4)
+        look = series_look(k, table["name"].nunique())
+        if name == "length":
+            look |= {"color": GREY, "marker": "", "linestyle": "-"}
+        ax.plot(rows.angle_deg, rows.value, color=look["color"], linestyle=look["linestyle"], linewidth=2, label=name)
+        ax.plot(rows.angle_deg[::6], rows.predicted[::6], look["marker"], color=look["color"], markersize=5)
     ax.set(
         xlabel="angle by which the molecule is turned [degrees]",
         ylabel="feature [network units]",
@@ -93,10 +94,10 @@ def plot_legendre_sizes(table: pd.DataFrame, ax: Axes | None = None, *, floor: f
     """
     ax = new_axes(ax, width=7.2)
     for k, (network, rows) in enumerate(table.groupby("network", sort=False)):
-        ax.plot(rows.l, rows["size"].clip(lower=floor), order_marker(k), color=order_colour(k + 1), linestyle=":",
-                linewidth=0.8, markersize=7, label=network)  # fmt: skip
+        look = series_look(k, table["network"].nunique())
+        ax.plot(rows.l, rows["size"].clip(lower=floor), linewidth=0.8, markersize=7, label=network, **look)
     ax.axhspan(floor / 3, 1e-13, color=GREY, alpha=0.15, linewidth=0)
-    ax.annotate("rounding", (0.99, 0.02), xycoords="axes fraction", ha="right", va="bottom", color=GREY, fontsize=9)
+    ax.annotate("rounding", (0.99, 0.02), xycoords="axes fraction", ha="right", va="bottom", color=GREY, fontsize=11)
     ax.set(yscale="log", ylim=(floor / 3, 5), xticks=sorted(table.l.unique()))
     ax.set(xlabel="order $l$ of the Legendre polynomial of the bond angle", ylabel="size of its coefficient (relative)")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))

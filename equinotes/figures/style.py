@@ -17,14 +17,20 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
 GREY = "#7a7a7a"
 """Text, axes and reference lines: contrast 4.3 with white and with #121212."""
 
-ORDER_COLOURS = ("#c6ac24", "#5a70f9", "#e54800", "#3eb5f1", "#7d29b1", "#f689a2", "#973039")
-"""Colours of l = 0..6, found by maximising the least distance (OKLab) between any two of them and the grey, as seen
-with normal vision and with protan-, deutan- and tritanopia (Machado et al. 2009), at contrast 2.2 or more with both pages."""
+ORDER_COLOURS = ("#b78a21", "#544dff", "#cf0006", "#7086fe", "#a2369f", "#ea5cbc", "#18713a")
+"""Colours of l = 0..6 and of nothing else, found by maximising the least distance (OKLab) between any two of them and the grey,
+as seen with normal vision and with protan-, deutan- and tritanopia (Machado et al. 2009), at contrast 3 or more with both pages."""
+
+SERIES = LinearSegmentedColormap.from_list("series", ["#0b6b70", "#35a3a8"])
+"""One hue for series that are no orders: networks, components, kinds of features. Marks and lines tell them apart."""
+
+SERIES_LINES = ("-", "--", ":", "-.")
+"""Lines of series that are no orders."""
 
 ORDER_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """A second sign beside the colour."""
 
-POSITIVE, NEGATIVE = "#e07b39", "#4a86e8"
+POSITIVE, NEGATIVE = "#d9732f", "#4a86e8"
 """Signs of a function on the sphere."""
 
 _SIGNS = [(0, NEGATIVE, 1), (0.5, NEGATIVE, 0), (0.5, POSITIVE, 0), (1, POSITIVE, 1)]
@@ -34,7 +40,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [(at, to_rgba(colour, alpha
 SEQUENTIAL = ListedColormap(mpl.colormaps["viridis"](np.linspace(0.2, 0.95, 256)), name="equinotes")
 """Colour map of quantities: viridis without the ends that vanish on a dark or a light page."""
 
-ELEMENT_COLOURS = {"H": "#a8a8a8", "C": "#6a6a6a", "N": "#4a86e8", "O": "#d9482b", "F": "#3f9b4f"}
+ELEMENT_COLOURS = {"H": "#929292", "C": "#6a6a6a", "N": "#4a86e8", "O": "#d9482b", "F": "#3f9b4f"}
 """Atoms, close to the usual colours but visible on both pages."""
 
 
@@ -44,11 +50,11 @@ def use_style() -> None:
     clear = ("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor")
     settings: dict[Any, Any] = {**dict.fromkeys(greys, GREY), **dict.fromkeys(clear, "none")}
     settings |= {
-        "figure.dpi": 120,
-        "savefig.dpi": 120,
+        "figure.dpi": 200,
+        "savefig.dpi": 200,
         "figure.constrained_layout.use": True,
-        "font.size": 11,
-        "axes.titlesize": 11,
+        "font.size": 12,
+        "axes.titlesize": 12,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
@@ -112,6 +118,16 @@ def is_natural(irrep: Hashable) -> bool:
     return l is None or not str(irrep).endswith("oe"[l % 2])
 
 
+def series_look(k: int, count: int) -> dict[str, Any]:
+    """Colour, mark and line of the k-th of several series that are no orders.
+
+    >>> series_look(0, 3)["marker"], series_look(1, 3)["linestyle"]
+    ('o', '--')
+    """
+    shade = SERIES(k / max(1, count - 1))
+    return {"color": shade, "marker": ORDER_MARKERS[k % len(ORDER_MARKERS)], "linestyle": SERIES_LINES[k % len(SERIES_LINES)]}
+
+
 def order_line(irrep: Hashable) -> str:
     """The line of an irrep: dashed for the parity that harmonics do not have."""
     return "-" if is_natural(irrep) else "--"
@@ -140,7 +156,7 @@ def reference_line(ax: Axes, value: float, label: str) -> None:
     ax.axhline(value, color=GREY, linestyle="--", linewidth=1.2)
     ax.annotate(
         label, (1, value), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points",
-        ha="right", va="bottom", color=GREY, fontsize=9,
+        ha="right", va="bottom", color=GREY, fontsize=11,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """How networks learn, and how far they get."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from equinotes.figures.style import GREY, new_axes, order_colour, order_marker, reference_line
+from equinotes.figures.style import GREY, SERIES, new_axes, order_colour, reference_line, series_look
 
 
 def plot_learning_curves(
@@ -20,12 +21,12 @@ def plot_learning_curves(
     Reads columns `lmax`, `seed`, `epoch` and `y`; `baselines` are drawn as named lines.
     """
     ax = new_axes(ax)
-    for lmax, runs in metrics.groupby("lmax"):
-        colour = order_colour(lmax)
+    for k, (lmax, runs) in enumerate(metrics.groupby("lmax")):
+        look = series_look(k, metrics["lmax"].nunique())
         for _, run in runs.groupby("seed"):
-            ax.plot(run["epoch"], run[y], color=colour, linewidth=0.8, alpha=0.5)
+            ax.plot(run["epoch"], run[y], color=look["color"], linewidth=0.8, alpha=0.5)
         mean = runs.groupby("epoch")[y].mean()
-        ax.plot(mean.index, mean, color=colour, marker=order_marker(lmax), markersize=5, linewidth=2.2, label=f"lmax {lmax}")
+        ax.plot(mean.index, mean, markersize=6, linewidth=2.2, label=f"lmax {lmax}", **look)
     for name, value in (baselines or {}).items():
         reference_line(ax, value, name)
     ax.set(xlabel="epoch", ylabel=ylabel, yscale="log")
@@ -44,7 +45,7 @@ def plot_error_by_lmax(
     values = sorted(runs["lmax"].unique())
     for place, lmax in enumerate(values):
         errors = runs.loc[runs["lmax"] == lmax, y].to_numpy()
-        _draw_seeds(ax, place, errors, order_colour(lmax), order_marker(lmax))
+        _draw_seeds(ax, place, errors, SERIES(0.5))
     for name, value in (baselines or {}).items():
         reference_line(ax, value, name)
     ax.set(xlabel="highest order lmax", ylabel=ylabel, xticks=range(len(values)), xticklabels=values)
@@ -64,7 +65,7 @@ def plot_error_by_orders(
     sets = list(dict.fromkeys(map(tuple, runs["ls"])))
     for place, ls in enumerate(sets):
         errors = runs.loc[[tuple(other) == ls for other in runs["ls"]], y].to_numpy()
-        _draw_seeds(ax, place, errors, GREY if place == 0 else order_colour(_missing(sets[0], ls)), "o")
+        _draw_seeds(ax, place, errors, GREY if place == 0 else order_colour(_missing(sets[0], ls)))
         if place == 0:
             ax.axhline(errors.mean(), color=GREY, linestyle="--", linewidth=1.2)
     names = ["{" + ", ".join(map(str, ls)) + "}" for ls in sets]
@@ -74,9 +75,9 @@ def plot_error_by_orders(
     return ax
 
 
-def _draw_seeds(ax: Axes, place: int, errors: np.ndarray, colour: str, marker: str) -> None:
+def _draw_seeds(ax: Axes, place: int, errors: np.ndarray, colour: Any) -> None:
     spread = (np.arange(len(errors)) - (len(errors) - 1) / 2) * 0.12
-    ax.scatter(place + spread, errors, color=colour, marker=marker, s=42, zorder=3, alpha=0.9)
+    ax.scatter(place + spread, errors, color=colour, s=42, zorder=3, alpha=0.9)
     ax.hlines(errors.mean(), place - 0.3, place + 0.3, color=colour, linewidth=2.5)
 
 

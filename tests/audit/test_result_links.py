@@ -10,6 +10,7 @@ import pytest
 from equinotes.audit import history
 from equinotes.audit.protocols.first.claims import CLAIMS, VERDICTS
 from equinotes.audit.report import ledger
+from equinotes.audit.report.front import front
 from equinotes.audit.reported import REPORTED, counted_parameters
 from equinotes.audit.tables import load_all
 from equinotes.book.parameters import read_notebook
@@ -93,7 +94,7 @@ def test_each_claim_on_the_papers_page_leads_to_its_verdict():
 @pytest.mark.parametrize("place", HEADLINES)
 def test_the_main_result_is_what_the_stored_tables_say(place):
     page = (ROOT / place).read_text()
-    said = sentences("first")("headline", **ledger.headline(load_all()))
+    said = sentences("front")("result", **front(load_all()))
     assert page == between_marks(page, said), "run equinotes audit headline"
 
 

@@ -29,7 +29,7 @@ def test_each_triple_is_marked_once_and_each_path_by_a_square(ls):
 
 def test_one_matrix_for_each_component_of_the_result():
     fig = plot_couplings({l3: coupling(1, 1, l3) for l3 in (0, 1, 2)})
-    shown = [ax.images[0].get_array() for ax in fig.axes if ax.images]
+    shown = [image.get_array() for image in fig.axes[0].images]
     assert len(shown) == 1 + 3 + 5
     np.testing.assert_allclose(shown[0], np.eye(3) / np.sqrt(3), atol=1e-12)
 

@@ -14,6 +14,9 @@ KNOWN = {
 """Invariants of each order l = 0..8 at the central atom: counts of A1 in Td, A1' in D3h and Sigma_g+ in D_inf,h."""
 
 
+_IMPROPER = "An improper operation is -R, with determinant -1: take the angle of R = det(g) g, then multiply by det(g)^l."
+
+
 def point_group(molecule: str) -> np.ndarray:
     """Symmetry operations [operations, 3, 3] of the central atom's site: Td, D3h, and D12h for the linear CO2.
 
@@ -41,7 +44,7 @@ def characters(answer: Answer) -> int:
             signed = sum(_character(l, g) for g in group)
             naive = sum(_series(l, np.arccos(np.clip((np.trace(g) - 1) / 2, -1, 1))) for g in group)
             mistakes = [
-                (unsigned / len(group), "An improper operation is -R. Harmonics of odd l change sign under it: times (-1)^l."),
+                (unsigned / len(group), _IMPROPER),
                 (signed, "Divide by the number of operations: it is the mean character that counts invariants."),
                 (
                     naive / len(group),

@@ -73,7 +73,7 @@ def _by_e3nn(u: Any, v: Any, l1: int, l2: int, l3: int) -> Any:
 
 def parameters(answer: Answer) -> int:
     """`answer(ls, mul)` returns the number of parameters of the paper's network."""
-    cases = {((0, 1, 2), 32): 1_648_034, ((0, 1, 2, 4), 32): 3_024_290, ((0, 3, 4, 5, 6), 16): 827_218, ((0, 1), 8): 23_594}
+    cases = {((0, 1, 2, 4), 32): 3_024_290, ((0, 1, 2), 32): 1_648_034, ((0, 3, 4, 5, 6), 16): 827_218, ((0, 1), 8): 23_594}
     for (ls, mul), wanted in cases.items():
         number = sum(1 for a in ls for b in ls for c in ls if abs(a - b) <= c <= a + b and (a + b + c) % 2 == 0)
         loose = sum(1 for a in ls for b in ls for c in ls if abs(a - b) <= c <= a + b)

@@ -36,7 +36,9 @@ def results_in(path: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_solutions_pass_and_stubs_fail_with_their_hint(path, capsys):
+    start = time.process_time()
     solved = results_in(path)
+    assert time.process_time() - start < 30  # several checks, the loading of torch and e3nn included
     stubs = results_in(ROOT / "notebooks" / "exercises" / path.name)
     assert solved.keys() == stubs.keys() == functions(nbformat.read(path, 4)).keys() != set()
     for name, result in solved.items():
@@ -58,14 +60,6 @@ def test_students_notebooks_are_made_from_the_solutions(path):
     assert student == student_version(nbformat.read(path, 4))
     assert "SOLUTION" not in nbformat.writes(student)
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in student.cells)
-
-
-def test_each_check_takes_seconds():
-    load_small()
-    for path in SOLUTIONS:
-        start = time.perf_counter()
-        results_in(path)
-        assert time.perf_counter() - start < 20, path.stem  # several checks, on a busy machine
 
 
 def with_lists(coefficients):
@@ -198,9 +192,9 @@ WRONG = [
     ("decompose", lambda A: (np.trace(A) / 3 * np.eye(3), A - A.T, A), "Take half of A - A^T"),
     ("decompose", lambda A: (np.trace(A) / 3 * np.eye(3), (A - A.T) / 2, (A + A.T) / 2), "still holds the trace"),
     ("decompose", lambda A: A, "End in `return first, second, third`"),
-    ("characters", mean_character(sign=False, proper=True, divide=True), "times (-1)^l"),
+    ("characters", mean_character(sign=False, proper=True, divide=True), "then multiply by det(g)^l"),
     ("characters", mean_character(sign=True, proper=True, divide=False), "Divide by the number of operations"),
-    ("characters", mean_character(sign=False, proper=False, divide=True), "the angle of det(g) g"),
+    ("characters", mean_character(sign=False, proper=False, divide=True), "take the angle of R = det(g) g"),
     ("legendre_fit", with_lists(lambda t, ls: [t**l for l in ls]), "coefficients of cos^l"),
     ("legendre_fit", with_lists(lambda t, ls: [Legendre.basis(l)(t) for l in range(len(ls))]), "must follow ls"),
     ("paths", triples(lambda a, b, c: abs(a - b) <= c <= a + b), "parity is not"),

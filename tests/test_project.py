@@ -99,6 +99,8 @@ ALLOWED = {
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
     "figures": set(),
+    "exercises": FOUNDATION | {"data", "networks"},
+    "exercises/make_small.py": FOUNDATION | {"data", "training"},
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
     "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "book"},

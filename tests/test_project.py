@@ -101,6 +101,7 @@ ALLOWED = {
     "figures": set(),
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
+    "book/pictures.py": FOUNDATION | {"analysis", "figures"},
     "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "book"},
 }
 """What each room may import beside itself."""

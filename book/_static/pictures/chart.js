@@ -48,6 +48,19 @@ equinotes.chart = (() => {
     return { X, Y };
   };
 
+  // Text in as many lines as the width asks for, downwards from y.
+  const wrapped = (g, text, x, y, width) => {
+    let line = "";
+    for (const word of text.split(" ")) {
+      const longer = line ? `${line} ${word}` : word;
+      if (line && g.measureText(longer).width > width) {
+        g.fillText(line, x, y);
+        [line, y] = [word, y + 17];
+      } else line = longer;
+    }
+    g.fillText(line, x, y);
+  };
+
   const line = (g, points, colour, width = 2, dash = []) => {
     Object.assign(g, { strokeStyle: colour, lineWidth: width });
     g.setLineDash(dash);
@@ -100,5 +113,5 @@ equinotes.chart = (() => {
     line(g, [[left, zero], [right, zero]], colours.line, 1);
   };
 
-  return { axes, line, dot, matrix, bars };
+  return { axes, wrapped, line, dot, matrix, bars };
 })();

@@ -63,8 +63,8 @@ equinotes.space = (() => {
       return [this.centre[0] + this.scale * x, this.centre[1] - this.scale * y, z];
     }
 
-    surface(points, positive, negative, at = [0, 0, 0], alpha = 1) {
-      const placed = points.map(line => line.map(p => [...this.place([p[0] + at[0], p[1] + at[1], p[2] + at[2]]), p[3]]));
+    surface(points, positive, negative) {
+      const placed = points.map(line => line.map(p => [...this.place(p), p[3]]));
       const colours = { 1: rgb(positive), [-1]: rgb(negative) };
       for (let i = 0; i + 1 < placed.length; i++) for (let j = 0; j + 1 < placed[0].length; j++) {
         const [a, b, c, d] = [placed[i][j], placed[i][j + 1], placed[i + 1][j + 1], placed[i + 1][j]];
@@ -74,7 +74,7 @@ equinotes.space = (() => {
         if (size < 1e-4) continue;
         const light = 0.62 + 0.38 * Math.abs(n[2] * 0.85 - n[0] * 0.3 - n[1] * 0.43) / size;
         const [red, green, blue] = colours[a[3] + b[3] + c[3] + d[3] < 0 ? -1 : 1].map(v => Math.round(v * light));
-        this.parts.push({ depth: (a[2] + b[2] + c[2] + d[2]) / 4, quad: [a, b, c, d], colour: `rgba(${red},${green},${blue},${alpha})` });
+        this.parts.push({ depth: (a[2] + b[2] + c[2] + d[2]) / 4, quad: [a, b, c, d], colour: `rgb(${red},${green},${blue})` });
       }
     }
 
@@ -106,7 +106,6 @@ equinotes.space = (() => {
           part.quad.forEach(([x, y], k) => k ? g.lineTo(x, y) : g.moveTo(x, y));
           g.closePath();
           g.fill();
-          if (!part.colour.endsWith(",1)")) continue;
           g.lineWidth = 0.7; // closes the seams between neighbours
           g.stroke();
         } else if (part.stick) {

@@ -37,6 +37,16 @@ def made_up() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def picture_samples() -> ModuleType:
+    """The module that makes one picture of each kind that answers to its reader."""
+    path = Path(__file__).parent / "picture_samples.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
 def stored(made_up, tmp_path_factory) -> Path:
     """An audit that has run in full under the reduced protocol."""
     return made_up.write_tables(tmp_path_factory.mktemp("whole"))

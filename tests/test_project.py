@@ -103,6 +103,7 @@ ALLOWED = {
     "exercises/make_small.py": FOUNDATION | {"data", "training"},
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
+    "book/pictures.py": FOUNDATION | {"analysis", "figures"},
     "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "book"},
 }
 """What each room may import beside itself."""

@@ -92,7 +92,7 @@ class RunConfig:
 
     # Fields from here on came after the first stored runs: at its default, such a field is not part of a run's name.
     network: str = "paper"
-    """Architecture: paper, nequip, or another name in the registry of networks."""
+    """Architecture: paper, nequip, se3_transformer, segnn, or another name in the registry of networks."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate over the steps: constant, as in the paper, or half a cosine from lr to zero."""
     average: float = 0.0
@@ -103,6 +103,14 @@ class RunConfig:
     """Weight of each additional term."""
     parity: Literal["natural", "all"] = "natural"
     """Irreps kept of each order: those with the parity of the harmonics, or both parities. The paper has the natural ones."""
+    heads: int = 2
+    """Heads of an attention."""
+    channels_div: int = 2
+    """Channels of an attention's values and keys are `mul` divided by this."""
+    pooling: Literal["mean", "max", "sum"] = "mean"
+    """How features of atoms become those of a molecule, in networks that pool before their last layers."""
+    attribute_lmax: int = 3
+    """Highest order of the steerable attributes of edges and atoms."""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -111,12 +119,26 @@ class RunConfig:
             raise UserError(f"ls must rise from 0 without repeats, got {self.ls}")
         if self.ls[-1] > MAX_L:
             raise UserError(f"ls may go up to {MAX_L} (as far as e3nn goes), got {self.ls}")
-        for name in ("mul", "num_blocks", "atom_dim", "num_basis", "epochs", "batch_size", "num_train", "num_val", "num_test"):
+        for name in (
+            "mul",
+            "num_blocks",
+            "atom_dim",
+            "num_basis",
+            "epochs",
+            "batch_size",
+            "num_train",
+            "num_val",
+            "num_test",
+            "heads",
+            "channels_div",
+        ):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("cutoff", "degree_norm", "lr"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        if not 0 <= self.attribute_lmax <= MAX_L:
+            raise UserError(f"attribute_lmax must lie in 0 to {MAX_L} (as far as e3nn goes), got {self.attribute_lmax}")
         for name in ("weight_decay", "split_seed", "seed"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name} must not be negative, got {getattr(self, name)}")
@@ -165,7 +187,8 @@ class RunConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """`smoke` (seconds, for tests), `quick` (minutes on a laptop), `nequip` (the same) or `paper` (the paper's settings).
+        """`smoke` (seconds, for tests), `quick` (minutes on a laptop), `nequip`, `se3_transformer` and `segnn` (the same with these
+        networks), or `paper` (the paper's settings).
 
         >>> RunConfig.preset("paper", ls=(0, 1, 2, 4)).num_train
         104665
@@ -209,6 +232,31 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 5,
         "batch_size": 16,
         "lr": 5e-3,
+        "num_train": 2000,
+        "num_val": 500,
+        "num_test": 1000,
+    },
+    "se3_transformer": {
+        "network": "se3_transformer",
+        "mul": 8,
+        "num_blocks": 3,
+        "num_basis": 4,
+        "epochs": 5,
+        "batch_size": 16,
+        "lr": 2e-3,
+        "num_train": 2000,
+        "num_val": 500,
+        "num_test": 1000,
+    },
+    "segnn": {
+        "network": "segnn",
+        "mul": 8,
+        "num_blocks": 3,
+        "cutoff": 2.0,
+        "graph": "radius",
+        "epochs": 5,
+        "batch_size": 16,
+        "lr": 2e-3,
         "num_train": 2000,
         "num_val": 500,
         "num_test": 1000,

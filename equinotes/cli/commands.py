@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from equinotes.data.qm9 import Molecule
 
-Preset = Literal["smoke", "quick", "nequip", "paper"] | None
+Preset = Literal["smoke", "quick", "nequip", "se3_transformer", "segnn", "paper"] | None
 OneConfig = config_flags(RunConfig(), many=False)
 ManyConfigs = config_flags(RunConfig(), many=True)
 

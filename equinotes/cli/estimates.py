@@ -9,6 +9,7 @@ from equinotes.config import RunConfig
 
 COSTLY = (
     *("network", "ls", "mul", "num_blocks", "atom_dim", "num_basis", "graph", "cutoff", "gate", "last_block"),
+    *("heads", "channels_div", "attribute_lmax"),
     *("batch_size", "auxiliary", "terms"),
 )
 """Fields of `RunConfig` that decide the time per molecule and epoch."""

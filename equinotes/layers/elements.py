@@ -1,9 +1,23 @@
-"""Linear maps of an atom's features that depend on its element."""
+"""Elements, and linear maps of an atom's features that depend on its element."""
 
 import torch
 from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+ELEMENTS = (1, 6, 7, 8, 9)
+"""Atomic numbers of QM9."""
+
+
+def element_places() -> Int[Tensor, " numbers"]:
+    """Place in ELEMENTS of each atomic number; out of range for others, so that an unknown element stops.
+
+    >>> element_places().tolist()
+    [5, 0, 5, 5, 5, 5, 1, 2, 3, 4]
+    """
+    place = torch.full((max(ELEMENTS) + 1,), len(ELEMENTS))
+    place[list(ELEMENTS)] = torch.arange(len(ELEMENTS))
+    return place
 
 
 class ElementLinear(nn.Module):

@@ -3,12 +3,12 @@
 A new network is one file beside this one and one line in `NETWORKS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from equinotes.config import RunConfig
+from equinotes.config import MAX_L, RunConfig
 from equinotes.support.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -25,6 +25,28 @@ class Entry:
     """Fields of `RunConfig` that decide its architecture or its graph, between spaces."""
     takes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Values that it can take of a field, where these are fewer than `RunConfig` allows."""
+    refuses: Callable[[RunConfig], str | None] = lambda config: None
+    """What is wrong with fields that are each allowed but not together; None where nothing is."""
+
+
+def unattended(config: RunConfig) -> str | None:
+    """What the SE(3)-Transformer cannot take."""
+    if 2 * config.lmax > MAX_L:
+        return f"takes ls up to {MAX_L // 2}, for harmonics go up to twice that, got ls={config.ls}"
+    if config.mul % (config.channels_div * config.heads):
+        found = f"mul={config.mul}, channels_div={config.channels_div}, heads={config.heads}"
+        return f"needs a mul that channels_div times heads divides, got {found}"
+    return None
+
+
+def unreached(config: RunConfig) -> str | None:
+    """What SEGNN cannot take: orders that no product of attributes leads to."""
+    attributes, reached = range(config.attribute_lmax + 1), {0}
+    for _ in config.ls:
+        reached |= {l for l in config.ls for k in reached for j in attributes if abs(k - j) <= l <= k + j and not (j + k + l) % 2}
+    if lacking := sorted(set(config.ls) - reached):
+        return f"reaches no features of l={lacking[0]} with attribute_lmax={config.attribute_lmax} and ls={config.ls}"
+    return None
 
 
 NETWORKS = {
@@ -35,6 +57,17 @@ NETWORKS = {
     "nequip": Entry(
         "equinotes.networks.nequip:NequIP",
         reads="ls mul num_blocks num_basis cutoff graph degree_norm parity",
+    ),
+    "se3_transformer": Entry(
+        "equinotes.networks.se3_transformer:SE3Transformer",
+        reads="ls mul num_blocks num_basis cutoff graph heads channels_div pooling",
+        refuses=unattended,
+    ),
+    "segnn": Entry(
+        "equinotes.networks.segnn:SEGNN",
+        reads="ls mul num_blocks cutoff graph attribute_lmax pooling",
+        takes={"pooling": ("mean", "sum")},
+        refuses=unreached,
     ),
 }
 """Every network by the name that `RunConfig.network` gives."""
@@ -63,6 +96,8 @@ def check(config: RunConfig) -> None:
         if getattr(config, name) not in allowed:
             values = ", ".join(map(repr, allowed))
             raise UserError(f"network {config.network!r} takes {name} from {values}, got {getattr(config, name)!r}")
+    if why := entry.refuses(config):
+        raise UserError(f"network {config.network!r} {why}")
 
 
 def build_network(config: RunConfig, implementation: str = "fast", **options: Any) -> "Network":

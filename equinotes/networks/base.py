@@ -1,7 +1,8 @@
 """What every network offers, and a base class for networks that are a stack of layers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -18,6 +19,8 @@ Parts = dict[str, Tensor]
 """Features by irrep: {"0e": [atoms, mul, 1], "1o": [atoms, mul, 3], ...}."""
 Edit = Callable[[int, Parts], Parts]
 """Takes the number of a layer and its parts; what it does not return stays as it is."""
+SideEdit = Callable[[str, Parts], Parts]
+"""Takes the name of a side and its parts; what it does not return stays as it is."""
 
 
 class Layer(NamedTuple):
@@ -28,6 +31,16 @@ class Layer(NamedTuple):
     """Irreps of its features, each irrep once: any multiplicities, either parity."""
     editable: bool = True
     """Whether edits are called here. They are not where features are a table of the elements (the embedding)."""
+
+
+class Side(NamedTuple):
+    """A quantity beside the stream of features, by which their irreps can reach the outputs, such as logits of an attention."""
+
+    name: str
+    irreps: tuple[str, ...]
+    """Irreps of the features that it is made of, one part each."""
+    shape: str
+    """What the axes of a part are."""
 
 
 class LayerFeatures(NamedTuple):
@@ -53,8 +66,12 @@ class Network(Reference, ABC):
 
     implementations: ClassVar[Sequence[str]] = ("fast",)
     """Names that `build_network(config, implementation)` takes."""
+    mirrored: ClassVar[bool] = True
+    """Whether outputs are the same for a molecule and its mirror image, and features have the parity of their irreps."""
     config: RunConfig
     layers: tuple[Layer, ...]
+    sides: tuple[Side, ...] = ()
+    _side_edit: SideEdit | None = None
 
     @abstractmethod
     def outputs(self, batch: Batch, edit: Edit | None = None) -> Float[Tensor, "molecules outputs"]:
@@ -82,6 +99,22 @@ class Network(Reference, ABC):
     def continued(self, batch: Batch, layer: int, parts: Parts) -> Float[Tensor, " molecules"]:
         """Predictions, as `forward` gives them, from these features of all irreps after a layer."""
         return self.predicted(self.outputs_from(batch, layer, parts), batch)
+
+    @contextmanager
+    def sides_edited(self, edit: SideEdit) -> Iterator[None]:
+        """Within this, `edit(name, parts)` may replace parts of every side, in all that the network computes."""
+        before, self._side_edit = self._side_edit, edit
+        try:
+            yield
+        finally:
+            self._side_edit = before
+
+    def side_parts(self, batch: Batch) -> dict[str, Parts]:
+        """Parts of every side, by its name."""
+        kept: dict[str, Parts] = {}
+        with self.sides_edited(lambda name, parts: kept.setdefault(name, parts)):
+            self.outputs(batch)
+        return kept
 
     def reaches(self, layer: int | str, irrep: str, batch: Batch | None = None) -> bool:
         """Whether the outputs depend at all on one irrep of the features after a layer.
@@ -132,7 +165,7 @@ class Network(Reference, ABC):
 class Layered(Network):
     """A network that is a stack: an embedding (layer 0), layers 1, 2, ..., and a readout of the last one.
 
-    Features may have any layout inside; `split` and `join` lead from and to parts.
+    Features may have any layout inside, one tensor or several; `split` and `join` lead from and to parts.
     """
 
     @abstractmethod
@@ -140,24 +173,24 @@ class Layered(Network):
         """What every layer needs to know about a batch's edges."""
 
     @abstractmethod
-    def embed(self, batch: Batch) -> Tensor:
+    def embed(self, batch: Batch) -> Any:
         """Features of layer 0."""
 
     @abstractmethod
-    def step(self, layer: int, x: Tensor, edges: Any, *, everything: bool) -> Tensor:
+    def step(self, layer: int, x: Any, edges: Any, *, everything: bool) -> Any:
         """Features after a layer from those after the one before; without `everything`, those that no output reads may be left
         out.
         """
 
     @abstractmethod
-    def read(self, x: Tensor, batch: Batch) -> Float[Tensor, "molecules outputs"]:
+    def read(self, x: Any, batch: Batch) -> Float[Tensor, "molecules outputs"]:
         """Outputs from the last layer's features."""
 
-    def split(self, layer: int, x: Tensor) -> Parts:
+    def split(self, layer: int, x: Any) -> Parts:
         """Features after a layer as one [atoms, mul, 2l+1] tensor per irrep."""
         return split_irreps(x, self.layers[layer].irreps)
 
-    def join(self, parts: Parts) -> Tensor:
+    def join(self, parts: Parts) -> Any:
         """Undo `split`."""
         return pack_parts(parts)
 
@@ -176,18 +209,21 @@ class Layered(Network):
 
     def _stream(
         self, batch: Batch, edit: Edit | None = None, after: tuple[int, Parts] | None = None, everything: bool = False
-    ) -> list[Tensor]:
+    ) -> list[Any]:
         """Features in the network's layout after every layer; or those given, and then so on."""
         edges = self.edges(batch)
         start, parts = after or (0, {})
         stream = [self.join(parts) if after else self.embed(batch)]
+        if edit is not None and not after and self.layers[0].editable:
+            stream = [self._edited(edit, 0, stream[0])]
         for layer in range(start + 1, len(self.layers)):
             x = self.step(layer, stream[-1], edges, everything=everything or edit is not None)
-            if edit is not None:
-                parts = self.split(layer, x)
-                x = self.join(parts | edit(layer, parts))
-            stream.append(x)
+            stream.append(x if edit is None else self._edited(edit, layer, x))
         return stream
+
+    def _edited(self, edit: Edit, layer: int, x: Any) -> Any:
+        parts = self.split(layer, x)
+        return self.join(parts | edit(layer, parts))
 
 
 def pack_parts(parts: Parts) -> Float[Tensor, "atoms dim"]:

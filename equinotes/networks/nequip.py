@@ -16,11 +16,9 @@ from equinotes.layers.basis import bessel, edge_vectors, harmonics
 from equinotes.layers.constants import leave_out_of_state_dict
 from equinotes.layers.cutoff import polynomial_cutoff
 from equinotes.layers.depthwise import Depthwise, DepthwiseConvolution, Edges, PlainDepthwiseConvolution
-from equinotes.layers.elements import ElementLinear
+from equinotes.layers.elements import ELEMENTS, ElementLinear, element_places
 from equinotes.networks.base import BlockPath, Layer, Layered
 
-ELEMENTS = (1, 6, 7, 8, 9)
-"""Atomic numbers that the network knows: those of QM9."""
 IMPLEMENTATIONS: dict[str, type[Depthwise]] = {"fast": DepthwiseConvolution, "e3nn": PlainDepthwiseConvolution}
 EVEN, ODD = torch.nn.functional.silu, torch.tanh
 """Activations of scalars that an inversion keeps (0e, and the gates), and of those whose sign it changes (0o)."""
@@ -87,9 +85,7 @@ class NequIP(Layered):
         hidden = f"{max(1, config.mul // 2)}x0e"
         self.readout = nn.Sequential(o3.Linear(irreps[-1], hidden), o3.Linear(hidden, f"{1 + len(config.auxiliary)}x0e"))
         leave_out_of_state_dict(self.readout)
-        place = torch.full((max(ELEMENTS) + 1,), len(ELEMENTS))  # out of range, so that an unknown element stops
-        place[list(ELEMENTS)] = torch.arange(len(ELEMENTS))
-        self.register_buffer("place", place, persistent=False)
+        self.register_buffer("place", element_places(), persistent=False)
 
     def edges(self, batch: Batch) -> Atoms:
         """Harmonics, radial basis and elements of a batch, computed once for all blocks."""

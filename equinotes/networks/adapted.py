@@ -16,6 +16,8 @@ from equinotes.support.errors import UserError
 
 Call = Callable[[nn.Module, Batch], Tensor]
 """Runs a module on a batch: predictions [molecules] or [molecules, outputs]."""
+Resume = Callable[[nn.Module, Batch, int, Tensor], Tensor]
+"""Goes on in a module from features behind a layer, packed as the submodule packs them: predictions as `Call` gives them."""
 Change = Callable[[int, Tensor], Tensor]
 
 
@@ -25,6 +27,7 @@ class Adapted(Network):
     layers : names of submodules, as `module.named_modules()` gives them, and the irreps of what they put out: one tensor
         [atoms, dim], packed as e3nn packs it; an irrep may stand several times, and its channels are then taken together
     call : how the module is run on a `Batch`; `module(batch)` unless given
+    resume : how the module goes on behind a layer; unless given, the whole module is run for an edit behind any layer
     graph, cutoff, target : the edges that batches of QM9 get, and the column that predictions are compared with
 
     Raises ValueError where there is no such submodule, or where one puts out something else, or is called other than once.
@@ -35,6 +38,7 @@ class Adapted(Network):
         module: nn.Module,
         layers: Mapping[str, str],
         call: Call | None = None,
+        resume: Resume | None = None,
         *,
         graph: str = "bonds",
         cutoff: float = 6.0,
@@ -44,7 +48,7 @@ class Adapted(Network):
         known = dict(module.named_modules())
         if missing := [name for name in layers if name not in known]:
             raise UserError(f"the module has no submodule {missing[0]!r}, it has {', '.join(filter(None, known))}")
-        self.module, self.call = module, call or (lambda module, batch: module(batch))
+        self.module, self.call, self.resume = module, call or (lambda module, batch: module(batch)), resume
         self.config = RunConfig.from_dict({"graph": graph, "cutoff": cutoff, "target": target})
         self.packings = [Packing(irreps) for irreps in layers.values()]
         self.layers = tuple(Layer(name, packing.merged) for name, packing in zip(layers, self.packings, strict=True))
@@ -62,7 +66,9 @@ class Adapted(Network):
             return self._predictions(batch)
 
     def outputs_from(self, batch: Batch, layer: int, parts: Parts) -> Float[Tensor, "molecules outputs"]:
-        """What the module predicts from these features after a layer; what lies before it is computed and thrown away."""
+        """What the module predicts from these features after a layer; without `resume`, what lies before it is computed too."""
+        if self.resume is not None:
+            return self._checked(self.resume(self.module, batch, layer, self.packings[layer].join(parts)), batch)
         return self.outputs(batch, lambda k, own: parts if k == layer else own)
 
     def features(self, batch: Batch) -> list[LayerFeatures]:
@@ -74,7 +80,9 @@ class Adapted(Network):
         return [LayerFeatures(layer.name, x, layer.irreps) for layer, x in zip(self.layers, packed, strict=True)]
 
     def _predictions(self, batch: Batch) -> Float[Tensor, "molecules outputs"]:
-        found = self.call(self.module, batch)
+        return self._checked(self.call(self.module, batch), batch)
+
+    def _checked(self, found: Any, batch: Batch) -> Float[Tensor, "molecules outputs"]:
         if not isinstance(found, Tensor) or found.shape[:1] != (batch.num_molecules,) or found.ndim > 2:
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise UserError(f"call(module, batch) must give [molecules] or [molecules, outputs], got {shape}")

@@ -7,11 +7,11 @@ notebook that has its stub.
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -70,19 +70,24 @@ class ExerciseList(SphinxDirective):
     """One table per chapter, each title linked to the exercise."""
 
     def run(self) -> list[nodes.Node]:
-        root, lines = Path(self.env.srcdir), []
+        root, tables = Path(self.env.srcdir), []
         for page, title, listed in chapters(root):
             self.env.note_dependency(str(page))
-            place = f"/_executed/{page.stem}" if page.suffix == ".ipynb" else f"/{page.relative_to(root).with_suffix('')}"
-            target = self.env.app.builder.get_relative_uri(self.env.docname, place[1:])
-            lines += [f"**{{doc}}`{title} <{place}>`**", "", "| exercise | level | minutes | checker |", "|---|---|---|---|"]
-            for each in listed:
-                stub = f"`{each.name}`, `{each.notebook}`" if each.name else ""
-                lines.append(f"| [{each.title}]({target}#{anchor(each.title)}) | {each.level} | {each.minutes} | {stub} |")
-            lines.append("")
-        container = nodes.container()
-        self.state.nested_parse(StringList(lines, source="exercise-list"), self.content_offset, container)
-        return container.children
+            place = f"_executed/{page.stem}" if page.suffix == ".ipynb" else page.relative_to(root).with_suffix("").as_posix()
+            tables.append(table(title, self.env.app.builder.get_relative_uri(self.env.docname, place), listed))
+        return [nodes.raw("", "\n".join(tables), format="html")]
+
+
+def table(title: str, address: str, listed: list[Listed]) -> str:
+    """The exercises of a chapter as an HTML table, its caption linked to the chapter."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("exercise", "level", "minutes", "checker and notebook"))
+    rows = []
+    for each in listed:
+        link = f'<a href="{address}#{anchor(each.title)}">{escape(each.title)}</a>'
+        code = f"<code>{each.name}</code> in <code>{each.notebook}</code>" if each.name else ""
+        rows.append(f"<tr><td>{link}</td><td>{each.level}</td><td>{each.minutes}</td><td>{code}</td></tr>")
+    caption = f'<caption><a href="{address}">{escape(title)}</a></caption>'
+    return f'<table class="table exercises">{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
 class Quiz(SphinxDirective):

@@ -157,6 +157,7 @@ def _build_site(root: Path, progress: bool) -> Path:
     sources = [
         *_files(root / "book"),
         *(root / EXECUTED).glob("*.ipynb"),
+        *_files(root / "notebooks"),
         *_package(root),
         *root.glob("*.yml"),
         *root.glob("*.md"),
@@ -221,7 +222,7 @@ def _forget_removed(root: Path, notebooks: list[Path]) -> None:
 
 def _package(root: Path, leave_out: Iterable[str] = ()) -> list[Path]:
     package = root / "equinotes"
-    return [file for file in package.rglob("*.py") if file.relative_to(package).parts[0] not in leave_out]
+    return [file for file in _files(package) if file.relative_to(package).parts[0] not in leave_out]
 
 
 def _files(folder: Path) -> list[Path]:

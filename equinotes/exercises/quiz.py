@@ -78,7 +78,8 @@ def _text(text: str) -> str:
 
 STYLE = """
 .quiz fieldset { border: 1px solid #8888; border-radius: .4rem; margin: 0 0 1rem; padding: .6rem 1rem; min-width: 0; }
-.quiz legend { float: none; font-size: 1rem; font-weight: 600; padding: 0 .3rem; width: auto; margin: 0; }
+.quiz legend { float: left; font-size: 1rem; font-weight: 600; padding: 0; width: 100%; margin: 0 0 .3rem; }
+.quiz legend + .choice { clear: both; }
 .quiz .choice { display: grid; grid-template-columns: 1.6rem 1fr; align-items: start; margin: .15rem 0; }
 .quiz input { width: 1.1rem; height: 1.1rem; margin: .55rem 0 0; }
 .quiz label { padding: .35rem 0; min-height: 1.6rem; cursor: pointer; }

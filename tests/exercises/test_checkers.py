@@ -12,7 +12,7 @@ from e3nn import o3
 from numpy.polynomial.legendre import Legendre
 
 from equinotes.audit.released import cut_like_released
-from equinotes.exercises import check, exercises, load_small
+from equinotes.exercises import check, exercises
 from equinotes.exercises.checking import EXERCISES
 from equinotes.exercises.convolution import HINTS
 from equinotes.exercises.notebooks import functions, student_version
@@ -41,7 +41,7 @@ def test_solutions_pass_and_stubs_fail_with_their_hint(path, capsys):
     assert time.process_time() - start < 30  # several checks, the loading of torch and e3nn included
     stubs = results_in(ROOT / "notebooks" / "exercises" / path.name)
     assert solved.keys() == stubs.keys() == functions(nbformat.read(path, 4)).keys() != set()
-    for name, result in solved.items():
+    for result in solved.values():
         assert result.passed, str(result)
     for name, result in stubs.items():
         assert not result.passed

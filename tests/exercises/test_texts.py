@@ -1,0 +1,118 @@
+"""Exercises on the pages have one form, agree with the notebooks and the registry, and quizzes have one right answer each."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from equinotes.exercises.checking import EXERCISES
+from equinotes.exercises.notebooks import functions
+from equinotes.exercises.quiz import load_quiz, quiz_html, quizzes, show_quiz
+from equinotes.support.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+
+
+def extension() -> ModuleType:
+    path = ROOT / "book" / "_ext" / "exercises.py"
+    spec = importlib.util.spec_from_file_location("exercises_extension", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+EXTENSION = extension()
+CHAPTERS = {page.stem: (EXTENSION.text_of(page), listed) for page, _, listed in EXTENSION.chapters(ROOT)}
+
+
+def test_there_are_at_least_thirty_exercises_and_twelve_are_code():
+    listed = [each for _, exercises in CHAPTERS.values() for each in exercises]
+    assert len(listed) >= 30
+    assert len({each.title for each in listed}) == len(listed)
+    assert sorted(each.name for each in listed if each.name) == sorted(EXERCISES)
+    assert len(EXERCISES) >= 12
+    assert {each.level for each in listed} == {"easy", "medium", "hard"}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_each_exercise_has_level_time_hint_and_solution(chapter):
+    text, listed = CHAPTERS[chapter]
+    parts = re.split(r"^### Exercise: .+$", text, flags=re.MULTILINE)[1:]
+    assert len(parts) == len(listed), "a heading without a line of level and time below it"
+    form = r'<details class="hint"><summary>Hint</summary>\n\n.+?\n\n</details>\n'
+    form += r'<details class="solution"><summary>Solution</summary>\n\n.+?\n\n</details>'
+    for part, each in zip(parts, listed, strict=True):
+        assert len(re.findall(form, part, flags=re.DOTALL)) == 1, each.title
+        assert 1 <= each.minutes <= 60
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_pages_and_notebooks_say_the_same(path):
+    notebook = nbformat.read(path, 4)
+    headings = re.findall(r"^## (.+)\n\n\*(\w+) · (\d+) min\*$", EXTENSION.text_of(path), flags=re.MULTILINE)
+    by_name = {each.name: (each, text) for text, listed in CHAPTERS.values() for each in listed if each.name}
+    for (title, level, minutes), (name, source) in zip(headings, functions(notebook).items(), strict=True):
+        each, text = by_name[name]
+        assert (each.title, each.level, each.minutes, each.notebook) == (title, level, int(minutes), path.name)
+        answer = re.sub(r"^ *### (BEGIN|END) SOLUTION\n", "", source, flags=re.MULTILINE)
+        assert f"```python\n{answer}\n```" in text, f"the page shows another solution of {name}"
+        assert max(map(len, answer.splitlines())) <= 90
+
+
+def test_the_page_of_exercises_offers_every_notebook():
+    page = (ROOT / "book" / "exercises.md").read_text()
+    for path in SOLUTIONS:
+        assert f"<../notebooks/exercises/{path.name}>" in page
+        assert f"<../notebooks/solutions/{path.name}>" in page
+    assert "Fifteen are code" in page and len(EXERCISES) == 15
+
+
+def test_the_list_of_exercises_links_every_heading():
+    page = EXTENSION.table("A chapter", "page.html", EXTENSION.exercises_in(CHAPTERS["groups"][0]))
+    links = [link["href"] for link in BeautifulSoup(page, "html.parser").select("td a")]
+    assert links[0] == "page.html#exercise-which-sums-are-invariant"
+    assert len(links) == len(CHAPTERS["groups"][1])
+
+
+@pytest.mark.parametrize("name", quizzes())
+def test_each_question_has_one_right_answer_and_says_something_to_every_choice(name):
+    questions = load_quiz(name)
+    assert len(questions) >= 2
+    for question in questions:
+        assert [choice.right for choice in question.choices].count(True) == 1, question.ask
+        assert len(question.choices) >= 3
+        assert len({choice.text for choice in question.choices}) == len(question.choices)
+        assert all(len(choice.says) > 8 for choice in question.choices), question.ask
+
+
+@pytest.mark.parametrize("name", quizzes())
+def test_a_quiz_can_be_used_without_script_network_or_mouse(name):
+    page = BeautifulSoup(quiz_html(name), "html.parser")
+    assert not page.find_all(["script", "img", "link", "iframe"])
+    assert not re.search(r"https?:|url\(", str(page))
+    inputs = page.find_all("input")
+    assert len({each["id"] for each in inputs}) == len(inputs) == sum(len(q.choices) for q in load_quiz(name))
+    for each in inputs:
+        assert page.find("label", attrs={"for": each["id"]}).get_text(strip=True)
+        assert page.find(id=each["aria-describedby"]).get_text(strip=True)
+    assert "$" not in page.get_text(), "a formula was not found"
+
+
+def test_every_chapter_with_exercises_has_its_quiz():
+    shown = {re.sub(r"^\d+_", "", chapter) for chapter in CHAPTERS}
+    assert shown == set(quizzes())
+    for page, _, _ in EXTENSION.chapters(ROOT):
+        name = re.sub(r"^\d+_", "", page.stem)
+        call = f'show_quiz(\\"{name}\\")' if page.suffix == ".ipynb" else f"```{{quiz}} {name}\n```"
+        assert call in page.read_text(), page
+
+
+def test_a_quiz_shows_in_a_notebook_and_an_unknown_one_is_refused():
+    assert show_quiz("groups").data == quiz_html("groups")
+    with pytest.raises(UserError, match="did you mean 'groups'"):
+        load_quiz("group")

@@ -259,6 +259,11 @@ def test_typical_wrong_answers_get_the_hint_meant_for_them(name, answer, hint):
         assert part in result.message
 
 
+def test_every_exercise_knows_typical_mistakes():
+    names = [name for name, *_ in WRONG]
+    assert min(names.count(name) for name in exercises()) >= 2
+
+
 def test_what_a_function_raises_is_reported_and_not_passed_on():
     result = check("average", lambda weights, decay: 1 / 0)
     assert not result

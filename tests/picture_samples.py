@@ -73,7 +73,8 @@ def board() -> Picture:
         {"claim": claim, "scale": scale, "measure": "relative change of the MAE", "label": label, "value": value,
          "low": value - 0.05, "high": value + 0.06, "threshold": -0.05, "meaning": "five percent lower"}
         for claim, scale, label, value in [
-            ("C1", "reduced", "0,1,2 to 0..4", 0.02), ("C1", "full", "0,1,2 to 0..4", -0.03), ("C3", "reduced", "equal sizes", -0.2),
+            ("C1", "reduced", "0,1,2 to 0..4", 0.02), ("C1", "full", "0,1,2 to 0..4", -0.03),
+            ("C3", "reduced", "equal sizes", -0.2),
         ]
     ]  # fmt: skip
     rows.append({**rows[0], "claim": "C3", "label": "a point without interval", "low": np.nan, "high": np.nan})

@@ -40,7 +40,11 @@ INK = """() => [...document.querySelectorAll("canvas")].map(canvas => {
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   const colours = new Set();
   let inked = 0;
-  for (let k = 0; k < pixels.length; k += 4) if (pixels[k + 3]) { inked++; colours.add(pixels[k] << 16 | pixels[k + 1] << 8 | pixels[k + 2]); }
+  for (let k = 0; k < pixels.length; k += 4) {
+    if (!pixels[k + 3]) continue;
+    inked++;
+    colours.add(pixels[k] << 16 | pixels[k + 1] << 8 | pixels[k + 2]);
+  }
   return [inked / (pixels.length / 4), colours.size];
 })"""
 """Share of the pixels that are drawn, and number of colours, of each canvas."""
@@ -196,24 +200,24 @@ def test_without_scripts_a_still_with_its_text_is_shown(kind, opened):
     assert not opened(kind).locator("img.picture-still").is_visible()
 
 
-def test_matrix_of_the_turned_harmonic_is_that_of_e3nn(opened):
+def test_matrix_of_the_turned_harmonic_is_that_of_e3nn(opened, float64):
     page = opened("harmonics")
     for name in ("x", "y", "y", "z"):
         page.get_by_role("button", name=f"Turn about {name}").click()
-    R = torch.tensor(told(page, "rotation"), dtype=torch.float32)
+    R = torch.tensor(told(page, "rotation"), dtype=float64)
     expected = o3.Irrep("2e").D_from_matrix(R).numpy()
-    np.testing.assert_allclose(told(page, "matrix"), expected, atol=2e-5)
+    np.testing.assert_allclose(told(page, "matrix"), expected, atol=1e-6)
     assert abs(told(page, "length") - 1) < 1e-6
 
 
-def test_features_turn_by_the_matrices_of_e3nn_and_invariants_stay(opened, picture_samples):
+def test_features_turn_by_the_matrices_of_e3nn_and_invariants_stay(opened, picture_samples, float64):
     page = opened("turning")
     for name in ("x", "z", "z", "y"):
         page.get_by_role("button", name=f"Turn about {name}").click()
-    R = torch.tensor(told(page, "rotation"), dtype=torch.float32)
+    R = torch.tensor(told(page, "rotation"), dtype=float64)
     for (l, before), after in zip(picture_samples.features().items(), told(page, "features"), strict=True):
-        np.testing.assert_allclose(after, before @ o3.Irrep(l, (-1) ** l).D_from_matrix(R).numpy().T, atol=5e-5)
-    assert told(page, "invariants") < 1e-5
+        np.testing.assert_allclose(after, before @ o3.Irrep(l, (-1) ** l).D_from_matrix(R).numpy().T, atol=1e-6)
+    assert told(page, "invariants") < 1e-6
 
 
 @pytest.mark.parametrize("add", [(), (3,), (3, 4, 5, 6)], ids=str)
@@ -244,8 +248,8 @@ def test_parameters_are_those_of_the_network(ls, mul, opened):
         "(node, mul) => { node.value = mul; node.dispatchEvent(new Event('input', {bubbles: true})); }", mul
     )
     network = build_network(RunConfig(ls=ls, mul=mul), implementation="e3nn")
-    last = [path for path in network.block_paths() if path["block"] == 5]
-    dead = sum(path["where"].stop - path["where"].start for path in last if path["l3"] > 0) * mul
+    last = [path for path in network.block_paths() if path.block == 5]
+    dead = sum(path.where.stop - path.where.start for path in last if path.l3 > 0) * mul
     assert told(page, "total") == sum(p.numel() for p in network.parameters())
     assert told(page, "dead") == dead
     assert told(page, "paths") == len(last)
@@ -260,7 +264,7 @@ def test_lengths_of_a_site_are_its_order_parameters(opened, picture_samples):
 def test_spoilt_orders_show_the_stored_numbers(opened, picture_samples):
     page, table = opened("spoil"), picture_samples.ablations()
     for label, option in {"How": "Set to zero", "Order": "2", "Behind block": "2", "Seed": "1"}.items():
-        page.get_by_label(label).select_option(label=option)
+        page.get_by_label(label, exact=True).select_option(label=option)
     shown = told(page, "chosen")
     row = table.query("mul == 16 and mode == 'zero' and irrep == '2e' and layer == 2 and seed == 1").iloc[0]
     assert [shown[name] for name in ("mae", "low", "high")] == pytest.approx([row.mae_eV, row.low_eV, row.high_eV], abs=1e-5)

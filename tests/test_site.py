@@ -59,6 +59,10 @@ MATH = """async () => {
   return [...missing, ...wrong].map(e => e.textContent.slice(0, 80));
 }"""
 
+UNDRAWN = """[...document.querySelectorAll("figure.picture")]
+  .filter(figure => !figure.dataset.drawn || !figure.querySelector("canvas")?.width).map(figure => figure.dataset.picture)"""
+"""Pictures whose script did not draw them."""
+
 
 @dataclass
 class Visit:
@@ -71,6 +75,7 @@ class Visit:
     math: list[str] = field(default_factory=list)
     faint: dict[str, dict[str, str]] = field(default_factory=dict)
     sideways: int = 0
+    undrawn: list[str] = field(default_factory=list)
 
 
 def pages() -> list[str]:
@@ -157,6 +162,7 @@ def load(page: Page, address: str) -> Visit:
     page.goto(address)
     visit.math = page.evaluate(MATH)
     page.wait_for_timeout(200)  # what a script would ask for late
+    visit.undrawn = page.evaluate(UNDRAWN)
     visit.scripts = page.evaluate("[...document.scripts].map(script => script.src).filter(source => source)")
     visit.errors += [f"{response.status}: {response.url}" for response in responses if response.status >= 400]
     visit.bytes = sum(len(response.body()) for response in responses if response.url.startswith("http"))
@@ -191,6 +197,16 @@ def test_pages_keep_their_weight(place, over_http):
 
 def test_no_page_loads_thebe_or_require(place, over_http):
     assert [script for script in over_http.scripts if "thebe" in script or "require" in script] == []
+
+
+def test_pictures_are_drawn_over_http_and_from_files(place, over_http, from_files):
+    assert over_http.undrawn + from_files.undrawn == []
+
+
+def test_scripts_of_pictures_load_only_with_their_pictures(place, over_http):
+    kinds = {figure["data-picture"] for figure in parsed(place).select("figure.picture")}
+    loaded = {Path(urlsplit(script).path).stem for script in over_http.scripts if "/pictures/" in script}
+    assert loaded == (kinds | {"core", "space", "chart"} if kinds else set())
 
 
 def test_links_lead_somewhere(place):

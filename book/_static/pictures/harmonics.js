@@ -70,7 +70,7 @@ equinotes.picture("harmonics", view => {
     const parts = D.map((row, k) => [k - l, row[m + l]]).filter(([, value]) => Math.abs(value) > 0.05).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
     const sign = (value, first) => first ? (value < 0 ? "−" : "") : value < 0 ? " − " : " + ";
     const shown = parts.slice(0, 4).flatMap(([k, value], i) => [`${sign(value, !i)}${fixed(Math.abs(value), 2)} `, harmonic(l, k)]);
-    view.say(`Turned by ${angle.toFixed(0)}°, `, harmonic(l, m), " has become ", ...shown, parts.length > 4 ? " + …" : "", ". ",
+    view.say(angle < 0.5 ? "Not turned: " : `Turned by ${angle.toFixed(0)}°, `, harmonic(l, m), angle < 0.5 ? " is " : " has become ", ...shown, parts.length > 4 ? " + …" : "", ". ",
       element("strong", {}, `Length of the column: ${length.toFixed(3)}`), " at every rotation.");
     Object.assign(view.figure.dataset, { length: length.toFixed(9), matrix: JSON.stringify(D), rotation: JSON.stringify(turned.R) });
   };

@@ -29,10 +29,10 @@ def claims_board(table: pd.DataFrame, statements: Mapping[str, str], verdicts: M
         {name: _plain(row[name]) for name in ("claim", "scale", "measure", "label", "meaning", *NUMBERS)}
         for row in table.to_dict("records")
     ]
-    claims = [
-        {"name": name, "statement": text, "verdicts": {scale: verdicts[name, scale] for scale in scales if (name, scale) in verdicts}}
-        for name, text in statements.items()
-    ]  # fmt: skip
+    claims = []
+    for name, text in statements.items():
+        judged = {scale: verdicts[name, scale] for scale in scales if (name, scale) in verdicts}
+        claims.append({"name": name, "statement": text, "verdicts": judged})
     alt = f"Verdicts on {len(claims)} claims at the scales {', '.join(scales)}."
     return Picture("board", {"rows": rows, "claims": claims, "scales": scales}, _still(statements, verdicts, scales), alt)
 

@@ -1,6 +1,7 @@
 """Chapters keep their form: a question and what it needs at the start, what was learnt and where to go on at the end."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -47,7 +48,12 @@ def test_theory_has_pictures_that_say_what_they_show(path):
 @pytest.mark.parametrize("path", [*THEORY, *LESSONS, ROOT / "book" / "your_network.md"], ids=lambda path: path.stem)
 def test_numbered_figures_are_cited_where_they_stand(path):
     text = text_of(path)
-    assert {name for name in figures_of(path) if f"{{numref}}`{name}`" not in text} <= {"fig-water", "fig-blocks", "fig-message", "fig-sites"}
+    assert {name for name in figures_of(path) if f"{{numref}}`{name}`" not in text} <= {
+        "fig-water",
+        "fig-blocks",
+        "fig-message",
+        "fig-sites",
+    }
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -56,11 +62,21 @@ def test_code_fits_the_page_and_hidden_cells_do_not_stack(path):
     lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
     assert [line for line in lines if len(line) > 90] == []
     hidden = ["hide-input" in cell.metadata.get("tags", []) for cell in cells]
-    assert not any(one and next_ for one, next_ in zip(hidden, hidden[1:], strict=False))
+    assert not any(one and next_ for one, next_ in pairwise(hidden))
 
 
 def test_theory_stands_before_its_notebook_and_conventions_in_the_reference():
     contents = (ROOT / "_toc.yml").read_text()
-    order = ["theory/groups", "theory/harmonics", "01_", "theory/products", "02_", "book/paper", "0[3-5]_", "Reference", "conventions"]
+    order = [
+        "theory/groups",
+        "theory/harmonics",
+        "01_",
+        "theory/products",
+        "02_",
+        "book/paper",
+        "0[3-5]_",
+        "Reference",
+        "conventions",
+    ]
     places = [contents.find(entry) for entry in order]
     assert -1 not in places and places == sorted(places)

@@ -54,7 +54,9 @@ def blocks() -> Figure:
     for l, start in enumerate((0, 1, 4)):
         size, colour = 2 * l + 1, order_colour(l)
         axes[1].add_patch(plt.Rectangle((start - 0.5, start - 0.5), size, size, fill=False, ec=colour, lw=3, clip_on=False))
-        axes[1].text(*((2.9, 0.1) if l < 1 else (5.3, 2.1) if l < 2 else (1.4, 6.1)), f"$l={l}$", color=colour, fontsize=14, ha="center")
+        axes[1].text(
+            *((2.9, 0.1) if l < 1 else (5.3, 2.1) if l < 2 else (1.4, 6.1)), f"$l={l}$", color=colour, fontsize=14, ha="center"
+        )
     return fig
 
 
@@ -154,7 +156,12 @@ def decide() -> Figure:
     """What to do with an order: three questions, four answers."""
     fig, ax = _canvas(5.6)
     questions = ["Does any output\ndepend on it?", "Does shuffling it\nexceed the noise?", "Does training\nwithout it cost?"]
-    answers = ["out of reach:\nremove it", "hardly used:\ntrain without it", "replaceable:\nremove and retrain", "needed:\nkeep it"]
+    answers = [
+        "out of reach:\nremove it",
+        "hardly used:\ntrain without it",
+        "replaceable:\nremove and retrain",
+        "needed:\nkeep it",
+    ]
     for k, (question, answer) in enumerate(zip(questions, answers, strict=False)):
         height = 5.0 - 1.45 * k
         _box(ax, (2.0, height), question, width=2.9, strong=True)

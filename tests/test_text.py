@@ -22,7 +22,8 @@ from equinotes.support.values import parse
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 PAGES = [ROOT / "README.md", *sorted(BOOK.rglob("*.md"))]
-COMMANDS = re.findall(r"^equinotes .+$", "\n".join(page.read_text() for page in PAGES), flags=re.MULTILINE)
+TEXT = re.sub(r" \\\n\s+", " ", "\n".join(page.read_text() for page in PAGES))  # a command may go on in the next line
+COMMANDS = re.findall(r"^equinotes .+$", TEXT, flags=re.MULTILINE)
 
 
 def table_under(page: str, heading: str) -> list[list[str]]:

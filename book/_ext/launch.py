@@ -54,7 +54,14 @@ class Launch(SphinxDirective):
         if not repository:
             return []
         folder = Path(self.env.app.srcdir, "notebooks")
-        text = ["On Colab, paste this into a cell and run it first:", "", "```python", f"%pip install git+{repository}", "```", ""]
+        text = [
+            "On Colab, paste this into a cell and run it first:",
+            "",
+            "```python",
+            f"%pip install git+{repository}",
+            "```",
+            "",
+        ]
         for path in sorted(folder.glob("*.ipynb")):
             links = " · ".join(f"[{service}]({address})" for service, address in launch_links(repository, path.stem).items())
             text.append(f"- {path.stem}: {links}")

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from docutils import nodes
 from sphinx.application import Sphinx
 
 EXECUTED = "_executed"
+DOTS_PER_INCH = 200
+"""Of the figures (`equinotes.figures.style.use_style`); a page has 96 pixels to the inch."""
 
 
 def named_figures(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, bytes]]:
@@ -40,6 +43,17 @@ def write_figures(app: Sphinx) -> None:
             place.write_bytes(png)
 
 
+def show_at_their_size(app: Sphinx, doctree: nodes.document) -> None:
+    """Figures of notebooks have two to three pixels for each one on the page: letters stay as large as they were drawn."""
+    for image in doctree.findall(nodes.image):
+        place = Path(app.srcdir, image.get("uri", ""))
+        if EXECUTED not in app.env.docname or place.suffix != ".png" or "width" in image or not place.is_file():
+            continue
+        pixels = int.from_bytes(place.read_bytes()[16:20], "big")
+        image["width"] = f"{round(pixels * 96 / DOTS_PER_INCH)}px"
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", write_figures)
+    app.connect("doctree-read", show_at_their_size)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,7 +42,7 @@ def plot_selection_rules(rules: pd.DataFrame, *, size: float = 2.3) -> Figure:
 
 
 def plot_couplings(couplings: Mapping[int, Float[np.ndarray, "m1 m2 m3"]], *, size: float = 1.25) -> Figure:
-    """Clebsch-Gordan coefficients of two irreps, in one panel: a row for each output order l3, a column for each of its components.
+    """Clebsch-Gordan coefficients of two irreps, in one panel: a row for each output order l3, a column for each component.
 
     Each is a matrix with m1 downwards and m2 to the right, framed in the colour of its order.
     """

@@ -19,7 +19,7 @@ GREY = "#7a7a7a"
 
 ORDER_COLOURS = ("#b78a21", "#544dff", "#cf0006", "#7086fe", "#a2369f", "#ea5cbc", "#18713a")
 """Colours of l = 0..6 and of nothing else, found by maximising the least distance (OKLab) between any two of them and the grey,
-as seen with normal vision and with protan-, deutan- and tritanopia (Machado et al. 2009), at contrast 3 or more with both pages."""
+as seen with normal vision and with protan-, deutan- and tritanopia (Machado et al. 2009), at contrast 3 or more with a page."""
 
 SERIES = LinearSegmentedColormap.from_list("series", ["#0b6b70", "#35a3a8"])
 """One hue for series that are no orders: networks, components, kinds of features. Marks and lines tell them apart."""

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from equinotes.figures import ablation, benchmarks, controls, harmonics, manifold, training
-from equinotes.figures.style import ORDER_COLOURS, order_colour
+from equinotes.figures.style import ORDER_COLOURS
 
 BASELINES = {"composition": 0.864, "bond lengths": 0.444}
 

@@ -1,0 +1,87 @@
+"""The front page follows the stored tables; launch links and parameters follow what they are made from."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from equinotes.audit.protocol import NOT_RUN
+from equinotes.audit.protocols.first.claims import VERDICTS
+from equinotes.audit.protocols.second import claims as second
+from equinotes.audit.report.front import front
+from equinotes.audit.tables import load_all
+from equinotes.book.parameters import find_notebook
+from equinotes.figures.style import order_colour
+from equinotes.support.templates import sentences
+
+BOOK = Path(__file__).parents[2] / "book"
+NUMBERS = {"molecules": 2000, "steps": 500, "orders": (0, 1, 2), "seeds": 5}
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def page():
+    return load(BOOK / "_ext" / "front.py")
+
+
+@pytest.mark.parametrize("verdict", sorted({*VERDICTS, NOT_RUN, *second.VERDICTS}))
+def test_every_verdict_of_every_protocol_has_one_badge_and_is_counted(verdict):
+    claims = [{"claim": "C1", "verdict": verdict}]
+    say = sentences("front")
+    assert len(re.findall(r'class="verdict verdict-\w+"', say("board", claims=claims))) == 1
+    assert "(C1)" in say("result", claims=claims, damage=[], **NUMBERS)
+
+
+def test_the_result_has_three_sentences_and_follows_the_numbers():
+    damage = [{"l": 0, "damage": 2.0}, {"l": 1, "damage": 0.5}, {"l": 2, "damage": -0.1}]
+    claims = [{"claim": f"C{k}", "verdict": VERDICTS[k % 2]} for k in (1, 2, 3)]
+    said = sentences("front")("result", claims=claims, damage=damage, **NUMBERS)
+    assert len(re.findall(r"\.(?= [A-Z]|$)", said)) == 3
+    assert "−10 % (l = 2) to +200 % (l = 0)" in said and "+50 % for l = 1" in said
+    assert "2 are not reproduced (C1, C3)" in said and "1 is reproduced (C2)" in said
+    assert len(said.split()) < 110
+    assert "not been examined" in sentences("front")("result", claims=claims, damage=[], **NUMBERS)
+
+
+def test_the_chart_has_a_bar_for_each_order_as_long_as_its_damage(page):
+    drawn = page.chart([{"l": 1, "damage": 0.5}, {"l": 4, "damage": 1.0}])
+    widths = [float(width) for width in re.findall(r'<rect [^>]*width="([\d.]+)"', drawn)]
+    assert widths[1] == pytest.approx(2 * widths[0], abs=0.2)
+    assert re.findall(r'fill="(#\w+)"', drawn) == [order_colour(1), order_colour(4)]
+    assert "l = 4: +100 %" in re.search('aria-label="([^"]+)"', drawn)[1]
+
+
+def test_the_stored_tables_give_a_claim_for_each_card():
+    found = front(load_all())
+    assert [row["claim"] for row in found["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6"]
+
+
+def test_launch_links_need_an_address_of_github():
+    launch = load(BOOK / "_ext" / "launch.py")
+    links = launch.launch_links("https://github.com/some-one/a.book.git", "02_x")
+    assert links["Colab"] == "https://colab.research.google.com/github/some-one/a.book/blob/HEAD/notebooks/02_x.ipynb"
+    with pytest.raises(ValueError, match="EQUINOTES_REPOSITORY must read"):
+        launch.launch_links("https://example.org/a/b", "02_x")
+
+
+def test_the_page_of_parameters_has_every_one_of_them():
+    lines = load(BOOK / "_ext" / "notebook_parameters.py").tables_of([find_notebook("01"), find_notebook("04")])
+    assert "| `lmax` | int | `4` | 0 to 11 | highest order drawn and checked |" in lines
+    assert sum(line.startswith("| `") for line in lines) == 11
+
+
+def test_the_drawings_are_what_their_code_draws(tmp_path):
+    drawings = load(BOOK / "drawings.py")
+    drawings.draw(tmp_path)
+    kept = BOOK / "_static" / "drawings"
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in kept.iterdir()}
+    sizes = [re.search(r'viewBox="([^"]+)"', path.read_text())[1] for path in tmp_path.iterdir()]
+    assert sizes == [re.search(r'viewBox="([^"]+)"', (kept / path.name).read_text())[1] for path in tmp_path.iterdir()]

@@ -1,0 +1,44 @@
+"""What a reader is told to type works as it stands: the tutorial's commands, and the recipe on a network that is not ours."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+BOOK = Path(__file__).parents[2] / "book"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (BOOK / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_recipe_runs_on_a_network_that_is_not_ours():
+    names: dict = {}
+    recipe = blocks("your_network.md", "python")
+    assert "from equinotes import diagnose" in recipe[0]
+    for code in recipe:
+        exec(compile(code, "your_network.md", "exec"), names)
+    assert not type(names["network"]).__module__.startswith("equinotes")
+    untrained, trained = names["untrained"].set_index(["layer", "irrep"]), names["trained"].set_index(["layer", "irrep"])
+    above = [key for key in untrained.index if not key[1].startswith("0")]
+    assert above and not untrained.loc[above, "reaches"].any(), "the page says so"
+    assert trained.loc[above, "reaches"].any() and (trained.loc[above, "change"] > 0).any()
+
+
+def test_the_tutorials_commands_run_one_after_another(tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    start = [sys.executable, "-c", "from equinotes.cli.main import main; main()"]
+    commands = [line for block in blocks("own_question.md", "bash") for line in block.replace("\\\n", " ").splitlines()]
+    assert len(commands) == 7
+    for command in commands:
+        name, *words = shlex.split(command)
+        assert name == "equinotes"
+        done = subprocess.run([*start, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    runs = pd.read_csv(tmp_path / "alpha.csv")
+    assert len(runs) == 4 and set(runs["target"]) == {"alpha"}
+    assert (tmp_path / "executed" / "04_irrep_ablation.html").is_file()

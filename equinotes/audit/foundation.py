@@ -30,7 +30,7 @@ from equinotes.support.errors import NotFinite
 from equinotes.support.progress import bar
 
 MOLECULES = 300
-"""Test molecules, the first ones of the split: as many as half an hour of one core allows."""
+"""Test molecules, the first ones of the split: as many as the time at hand allowed."""
 GROUPS = 10
 """Groups of these molecules: the replicates of the damage. Odd groups recalibrate even ones, and the reverse."""
 MIRRORED = 96

@@ -41,7 +41,7 @@ def plot_by_layer(table: pd.DataFrame, *, ylabel: str, threshold: float | None =
     label_edges(axes, "layer", ylabel, len(models))
     signs = [Line2D([], [], color=order_colour(l), marker=order_marker(l), label=f"$l={l}$") for l in orders]
     if (table["weights"] == RANDOM).any():
-        signs += [Line2D([], [], color=GREY, marker="o", label="trained"),
-                  Line2D([], [], color=GREY, marker="o", linestyle="", markerfacecolor="none", label="random weights")]  # fmt: skip
+        random = {"linestyle": "", "markerfacecolor": "none", "label": "random weights"}
+        signs += [Line2D([], [], color=GREY, marker="o", **look) for look in ({"label": "trained"}, random)]
     fig.legend(handles=signs, loc="outside lower center", ncols=len(signs), fontsize=9)
     return fig

@@ -58,3 +58,13 @@ def float64():
     torch.set_default_dtype(torch.float64)
     yield torch.float64
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="session")
+def staged() -> type:
+    """The class of a made-up module with the stages of SevenNet."""
+    path = Path(__file__).parent / "staged_module.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Staged

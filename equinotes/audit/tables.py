@@ -113,6 +113,8 @@ def command_of(name: str, protocol: Protocol | None = None) -> str:
     ('equinotes audit diagnose', 'equinotes audit run full')
     """
     protocol = protocol or named()
+    if name.startswith("foundation"):
+        return "equinotes audit foundation"
     if name in DIAGNOSTICS:
         return f"equinotes audit diagnose{protocol.words}"
     if name == "baselines":
@@ -194,9 +196,12 @@ def check(name: str, schema: pa.Schema, kinds: Mapping[str, str]) -> None:
             raise UserError(f"table {name}: the column {column!r} must hold {wanted}, it holds {kind}")
 
 
-def write(name: str, table: pd.DataFrame, folder: Path | str | None = None, protocol: Protocol | None = None) -> None:
+def write(
+    name: str, table: pd.DataFrame, folder: Path | str | None = None, protocol: Protocol | None = None, **versions: str
+) -> None:
     """Write a table, whole or not at all, and its entry in the provenance: command, commit, versions, machine, date, checksum.
 
+    `versions` are those of further libraries that made the table.
     Raises ValueError as `load` does.
     """
     place = folder_of(folder, protocol)
@@ -211,7 +216,12 @@ def write(name: str, table: pd.DataFrame, folder: Path | str | None = None, prot
     path = place / f"{name}.parquet"
     write_atomically(path, lambda beside: pq.write_table(stored, beside, compression="zstd"))
     known = read_json(place / PROVENANCE) if (place / PROVENANCE).exists() else {}
-    now = {"commit": provenance.commit(), "versions": provenance.versions(), "machine": _machine(), "date": provenance.now()}
+    now = {
+        "commit": provenance.commit(),
+        "versions": provenance.versions() | versions,
+        "machine": _machine(),
+        "date": provenance.now(),
+    }
     entry = {"command": command_of(name, protocol), **now, "rows": len(table), "sha256": checksum(path)}
     write_json(place / PROVENANCE, {**known, name: entry})
 

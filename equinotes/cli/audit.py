@@ -25,16 +25,17 @@ class Audit:
     Without a word it says how far the runs are. `run` trains what is left of some experiments (of the first protocol: table,
     substitutes, factors, scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete,
     `diagnose` examines the trained networks, `measures` counts what each measure marks, `verdicts` prints a verdict for every
-    claim, `headline` writes the main result into the README. Each can be stopped, and the same command continues.
+    claim, `headline` writes the main result into the README, `foundation` examines published models (it needs the dependency
+    group of that name). Each can be stopped, and the same command continues.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
     $ equinotes audit verdicts
     """
 
-    action: Annotated[Literal["status", "run", "store", "diagnose", "measures", "verdicts", "headline"], tyro.conf.Positional] = (
-        "status"
-    )
+    action: Annotated[
+        Literal["status", "run", "store", "diagnose", "measures", "verdicts", "headline", "foundation"], tyro.conf.Positional
+    ] = "status"
     """What to do."""
     experiments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT ...")] = ()
     """Which experiments `run` trains."""
@@ -63,6 +64,7 @@ class Audit:
         actions = {
             "status": self._say_state, "run": self._train, "store": self._store, "diagnose": self._diagnose,
             "measures": self._measure, "verdicts": self._judge, "headline": self._put_headline,
+            "foundation": self._foundation,
         }  # fmt: skip
         return actions[self.action]() or 0
 
@@ -112,6 +114,12 @@ class Audit:
 
         table = summary(load_all(self.results_dir, self.version), self.version.thresholds)
         print(table.to_string(index=False, float_format="{:.3g}".format))
+
+    def _foundation(self) -> None:
+        from equinotes.audit.published import examine_all
+
+        rows = examine_all(self.runs_dir / "foundation", self.results_dir)
+        print("\n".join(f"{name:20} {count:6} rows" for name, count in rows.items()))
 
     def _judge(self) -> None:
         from textwrap import fill

@@ -1,9 +1,8 @@
 """SevenNet, a published foundation model, behind the adapter: weights that come with the package `sevenn`, or random ones.
 
-SevenNet (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)) is built like NequIP and predicts PBE energies [eV]; it was trained
-on trajectories of crystals from the Materials Project. Its layers are numbered as elsewhere: 0 is the embedding of the elements,
-1 to 5 the interactions. Irreps are labelled "0e", "1e", ... since the network knows rotations, but no parity: it is equivariant
-under SO(3), not O(3).
+SevenNet (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)) is built like NequIP and predicts PBE energies [eV]. It was
+trained on relaxations of crystals. Layer 0 is the embedding of the elements, layers 1 to 5 are interactions. Irreps are labelled
+"0e", "1e", ... since the network knows rotations but no parity: it is equivariant under SO(3), not O(3).
 
 A checkpoint of `sevenn` is a pickle. It is the only one that this package ever reads, it comes with a package of pinned version,
 and it is read by that package after its SHA-256 was found to be the one below. Nothing else is unpickled.

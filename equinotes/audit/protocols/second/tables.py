@@ -26,5 +26,10 @@ SCHEMAS: dict[str, dict[str, str]] = {
     # one row per model, layer, irrep and group of molecules, mean over the draws; shares as `share_of_spread` gives them
     "foundation": {**MODEL, "group": "int", "damage_share": "float"},
     "foundation_structure": {**MODEL, "measure": "str", "value": "float"},
+    # beside the rules: what the page shows of the same networks
+    "foundation_norms": {**MODEL, "mean_square": "float", "share": "float"},
+    "foundation_pictures": {**MODEL, "qm9_index": "int", "score": "float", "phate1": "float32", "phate2": "float32"},
+    "foundation_models": {"model": "str", "weights": "str", "seed": "int", "parameters": "int", "molecules": "int",
+                          "draws": "int", "spread_eV": "float", "agreement": "float", "mirror_eV": "float"},
 }  # fmt: skip
 """Columns of every table and their kinds."""

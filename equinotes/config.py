@@ -187,8 +187,8 @@ class RunConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """`smoke` (seconds, for tests), `quick` (minutes on a laptop), `nequip`, `se3_transformer` and `segnn` (the same with these
-        networks), or `paper` (the paper's settings).
+        """`smoke` (seconds, for tests), `quick` (minutes on a laptop), `nequip`, `se3_transformer` and `segnn` (the same with
+        these networks), or `paper` (the paper's settings).
 
         >>> RunConfig.preset("paper", ls=(0, 1, 2, 4)).num_train
         104665

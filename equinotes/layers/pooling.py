@@ -1,6 +1,5 @@
 """From features of atoms to features of molecules."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,6 +9,7 @@ from equinotes.data.batches import Batch
 def pooled(x: Float[Tensor, "atoms mul"], batch: Batch, kind: str) -> Float[Tensor, "molecules mul"]:
     """Sum, mean or largest value ("sum", "mean", "max") of each channel over the atoms of each molecule.
 
+    >>> import torch
     >>> one = Batch(torch.zeros(2, 3), torch.tensor([1, 1]), torch.zeros(2, 0).long(), torch.tensor([0, 0]), torch.tensor([0]))
     >>> [pooled(torch.tensor([[1.0], [3.0]]), one, kind).item() for kind in ("sum", "mean", "max")]
     [4.0, 2.0, 3.0]

@@ -63,8 +63,8 @@ class Lifting:
             if (numbers := tuple(p for p, path in enumerate(self.paths) if path[::2] == (i, k)))
         ]
 
-    def matrices(self, values: Float[Tensor, "rows components"]) -> list[Float[Tensor, "rows m3_paths m1"]]:
-        """M of every row, one tensor per pair, with rows (m3, path)."""
+    def matrices(self, values: Float[Tensor, "rows components"]) -> list[Tensor]:
+        """M of every row, one tensor [rows, (m3, path), m1] per pair."""
         lifted = values @ moved(self._constant, values.device, values.dtype)
         dims = [self.irs_in[pair.place_in].dim for pair in self.pairs]
         parts = lifted.split([part * dim for part, dim in zip(self._heights, dims, strict=True)], dim=1)
@@ -103,8 +103,8 @@ class Attributes:
     """One channel of each irrep, packed."""
     lifts: dict[Lifting, list[Tensor]] = field(default_factory=dict)
 
-    def lifted(self, by: Lifting) -> list[Float[Tensor, "rows m3_paths m1"]]:
-        """The matrices of a lifting."""
+    def lifted(self, by: Lifting) -> list[Tensor]:
+        """The matrices of a lifting, one tensor per pair."""
         if by not in self.lifts:
             self.lifts[by] = by.matrices(self.values)
         return self.lifts[by]
@@ -154,7 +154,7 @@ class FastProduct(Product):
         blocks = self.weight.split([mul_in * mul for mul_in, mul in self.shapes])
         sums: list[Tensor | None] = [None] * len(self.irreps_out)
         for pair, lift in zip(self.lifting.pairs, attributes.lifted(self.lifting), strict=True):
-            mul, ir = self.irreps_out[pair.place_out]
+            mul = self.irreps_out[pair.place_out].mul
             weight = torch.cat([blocks[number] for number in pair.paths]).view(-1, mul)
             rows = applied(lift, x[pair.place_in]).reshape(-1, len(weight))
             before = sums[pair.place_out]
@@ -213,12 +213,12 @@ def applied(lift: Float[Tensor, "rows a b"], x: Float[Tensor, "rows b mul"]) -> 
     return lift * x if lift.shape[2] == 1 else torch.bmm(lift, x)
 
 
-def packed(x: Sequence[Float[Tensor, "rows m mul"]]) -> Float[Tensor, "rows dim"]:
-    """Features as e3nn packs them."""
+def packed(x: Sequence[Tensor]) -> Tensor:
+    """Features [rows, m, mul] as e3nn packs them, [rows, dim]."""
     return torch.cat([part.transpose(1, 2).flatten(1) for part in x], dim=1)
 
 
-def unpacked(x: Float[Tensor, "rows dim"], irreps: o3.Irreps) -> list[Float[Tensor, "rows m mul"]]:
+def unpacked(x: Float[Tensor, "rows dim"], irreps: o3.Irreps) -> list[Tensor]:
     """Inverse of `packed`."""
     places = zip(irreps, irreps.slices(), strict=True)
     return [x[:, place].unflatten(1, (mul, ir.dim)).transpose(1, 2) for (mul, ir), place in places]

@@ -112,7 +112,7 @@ class Network(Reference, ABC):
     def side_parts(self, batch: Batch) -> dict[str, Parts]:
         """Parts of every side, by its name."""
         kept: dict[str, Parts] = {}
-        with self.sides_edited(lambda name, parts: kept.setdefault(name, parts)):
+        with self.sides_edited(kept.setdefault):
             self.outputs(batch)
         return kept
 

@@ -5,6 +5,8 @@ own repository (se3-transformer-public) gives for QM9: one convolution makes key
 Its edges have the type of the bond as four numbers; here the length enters by `num_basis` Bessel functions in their place.
 """
 
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -127,9 +129,7 @@ class SE3Transformer(Layered):
             AttentionBlock(hidden if k else inputs, hidden, irreps_sh, config, convolution) for k in range(config.num_blocks)
         )
         self.sides = tuple(
-            Side(f"attention{k}", tuple(block.keys), "edges heads 1")
-            for k, block in enumerate(self.blocks, start=1)
-            if isinstance(block, AttentionBlock)
+            Side(f"attention{k}", tuple(block.keys), "edges heads 1") for k, block in enumerate(self._attention_blocks(), start=1)
         )
         self.convolution = convolution(irreps(hidden), irreps_sh, irreps(scalars), config.num_basis + 1)
         self.self_interaction = Mix(hidden, scalars)
@@ -160,7 +160,7 @@ class SE3Transformer(Layered):
             sums = messages.new_zeros(len(x["0e"]), *messages.shape[1:]).index_add(0, edges.target, messages)
             neighbours = counts(edges.target, len(sums), sums).clamp(min=1)
             return {"0e": sums / neighbours[:, None, None] + self.self_interaction(x)["0e"]}
-        block = self.blocks[layer - 1]
+        block = self._attention_blocks()[layer - 1]
         value, logits = block.value_and_logits(x, edges)
         if self._side_edit is not None:
             logits = {ir: as_batch(part) for ir, part in logits.items()}
@@ -201,7 +201,10 @@ class SE3Transformer(Layered):
         return self._convolutions()[block - 1].weight
 
     def _convolutions(self) -> list[EdgeConvolution]:
-        return [*(block.to_value_key for block in self.blocks if isinstance(block, AttentionBlock)), self.convolution]
+        return [*(block.to_value_key for block in self._attention_blocks()), self.convolution]
+
+    def _attention_blocks(self) -> list[AttentionBlock]:
+        return [cast(AttentionBlock, block) for block in self.blocks]
 
 
 def sum_of(logits: Parts) -> Float[Tensor, "edges heads"]:

@@ -17,8 +17,8 @@ from equinotes.analysis.harmonics import IDEAL_SITES, coupling, order_parameters
 from equinotes.figures.style import ELEMENT_COLOURS, GREY, NEGATIVE, POSITIVE, SIGNED, order_colour, use_style
 
 DRAWINGS = Path(__file__).parent / "_static" / "drawings"
-WIDTH = 6.4
-"""Of every picture [inches]; letters of 12 points are then 19 pixels high on a screen and 9 on a phone."""
+WIDTH, WIDE = 5.2, 6.4
+"""Of pictures, and of those made of boxes [inches]; letters of 12 points are then 10 to 12 pixels high on a phone."""
 
 
 def turning() -> Figure:
@@ -175,7 +175,7 @@ def decide() -> Figure:
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
-    fig, ax = plt.subplots(figsize=(WIDTH, WIDTH * height / 8), layout="none")
+    fig, ax = plt.subplots(figsize=(WIDE, WIDE * height / 8), layout="none")
     fig.subplots_adjust(left=0, right=1, bottom=0, top=1)
     ax.set(xlim=(0, 8), ylim=(0, height))
     ax.set_axis_off()

@@ -53,6 +53,6 @@ def molecule_maps(
 
 def _scaled(group: pd.DataFrame, count: int) -> Float[Array, "molecules 2"]:
     """Coordinates from -1 to 1 times FULL, each axis to its own scale: axes of such maps have no unit."""
-    points = group.set_index("molecule").loc[range(count), ["phate1", "phate2"]].to_numpy(dtype=float)
+    points = group.set_index("molecule")[["phate1", "phate2"]].loc[list(range(count))].to_numpy(dtype=float)
     middle, half = (points.max(axis=0) + points.min(axis=0)) / 2, np.ptp(points, axis=0) / 2
     return np.round((points - middle) / np.where(half > 0, half, 1) * FULL)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from equinotes.figures.interactive.base import Picture, as_png, rounded
@@ -42,11 +43,18 @@ def spoiling(ablations: pd.DataFrame, *, start: Mapping[str, int] | None = None)
             "high": table["high_eV"].to_numpy(),
         }
     )
-    richest = columns.groupby("network")[["kind", "l"]].nunique().prod(axis=1).idxmax()
-    begin = {"network": int(richest), "kind": 0, "l": 2, "block": 1, "seed": int(columns["seed"].min()), **(start or {})}
+    richest = columns.groupby("network")[["kind", "l"]].nunique().prod(axis=1).to_numpy()
+    begin = {
+        "network": int(np.argmax(richest)),
+        "kind": 0,
+        "l": 2,
+        "block": 1,
+        "seed": int(columns["seed"].min()),
+        **(start or {}),
+    }
     data = {
         "columns": list(COLUMNS), "networks": networks, "kinds": [[kind, KINDS[kind]] for kind in kinds], "start": begin,
-        **{name: rounded(columns[name], 5) for name in COLUMNS},
+        **{name: rounded(columns[name].to_numpy(), 5) for name in COLUMNS},
     }  # fmt: skip
     return Picture("spoil", data, _still(table[[name == networks[begin["network"]] for name in names]]), _alt(networks, begin))
 

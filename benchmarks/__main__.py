@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import loading, pictures, positions, sizes, starting, training
+from benchmarks import loading, networks, pictures, positions, sizes, starting, training
 from equinotes.runs import provenance
 from equinotes.support.files import write_atomically, write_json
 
 BENCHMARKS: dict[str, Callable[..., Iterable[pd.DataFrame]]] = {
     "training": training.run,
     "positions": positions.run,
+    "networks": networks.run,
     "batch_size": sizes.run_batch,
     "dataset_size": sizes.run_dataset,
     "batches": loading.run,

@@ -68,7 +68,8 @@ def test_gradients_with_respect_to_positions_are_finite_and_turn_with_the_molecu
 
     def slope(some):
         pos = some.pos.clone().requires_grad_()
-        return torch.autograd.grad(net.normalised(replace(some, pos=pos)).sum(), pos)[0]
+        # not of the first molecule: where symmetry makes atoms equal, they tie for the largest value
+        return torch.autograd.grad(net.normalised(replace(some, pos=pos))[1:].sum(), pos)[0]
 
     assert torch.isfinite(slope(batch)).all() and slope(batch).abs().max() > 1e-8
     torch.testing.assert_close(slope(batch.rotated(R)), slope(batch) @ R.T, rtol=1e-8, atol=1e-9)

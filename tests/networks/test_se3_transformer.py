@@ -46,8 +46,8 @@ def test_the_small_preset():
 
 @pytest.mark.parametrize("changes", [{}, {"ls": (0, 2), "graph": "radius", "cutoff": 3.0, "pooling": "max"}], ids=str)
 def test_the_fast_network_is_the_plain_e3nn_one_with_all_gradients(qm9, float64, changes):
-    config = SMALL.but(**changes)
-    batch = qm9.batch([3, 2021], graph=config.graph, cutoff=config.cutoff).to(dtype=float64)
+    config = SMALL.but(**changes)  # molecules without symmetry: equal atoms would tie for the largest value
+    batch = qm9.batch([50_000, 2021], graph=config.graph, cutoff=config.cutoff).to(dtype=float64)
     found = []
     for implementation in ("fast", "e3nn"):
         net = build_network(config, implementation)
@@ -170,7 +170,7 @@ def test_it_trains_and_is_examined_by_the_same_calls(run, qm9):
     assert irreps == {1: ["0e", "1e", "2e"], 2: ["0e", "1e", "2e"], 3: ["0e"]}
     table = inference_ablation(predictor(run, rows), qm9.targets["U0_atom"][rows], irreps=irreps, layers=[1], repeats=1)
     assert (table["delta_mae_eV"].abs() > 0).all()
-    found = diagnose(run, rows, draws=1)
+    found = diagnose(run, rows[:4], draws=1)
     assert found["reaches"].all() and len(found) == 7
     weights = dead_weights(weight_gradients(run, rows))
     assert weights["weights"].sum() == 32 * (6 * 4 * 4 + 19 * 8 * 8 + 3 * 8 * 24)

@@ -70,7 +70,7 @@ def test_an_order_that_features_lack_comes_back_through_the_attributes(qm9):
         seen = {}
 
         def edit(k, parts):
-            seen[k] = float(parts["1o"].abs().max()) if "1o" in parts else 0.0
+            seen[k] = float(parts["1o"].detach().abs().max()) if "1o" in parts else 0.0
             return {"1o": 0 * parts["1o"]} if k in layers else {}
 
         net(batch, edit=edit)
@@ -141,5 +141,5 @@ def test_it_trains_and_is_examined_by_the_same_calls(run, qm9):
     assert list(table["irrep"]) == ["0e", "1o", "2e", "3o", "0e", "1o", "2e"]
     assert (table["delta_mae_eV"][1:].abs() > 0).all() and table["delta_mae_eV"][0] == 0, "the scalar attribute is 1 everywhere"
     assert (predictor(run, rows)(edit=edit_of("zero", 0, "3o")) != predictor(run, rows)()).any()
-    found = diagnose(run, rows, draws=1)
+    found = diagnose(run, rows[:4], draws=1)
     assert found["reaches"].all() and len(found) == 4 + 3 * 3 + 1

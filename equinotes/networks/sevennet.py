@@ -129,9 +129,10 @@ def resume_many(
         raise UserError(f"resume_many takes one molecule, got {batch.num_molecules}")
     module: Any = net.module
     data = _through(module, _known(module, batch), _cut(module, 0)[0])
-    elements, x, rest = data["atom_type"], None, _cut(module, min(starts))[1]
-    for layer in range(min(starts), len(net.layers)):
-        x = starts[layer] if x is None else torch.cat([x, starts[layer]]) if layer in starts else x
+    order = sorted(starts)
+    elements, x, rest = data["atom_type"], starts[order[0]], _cut(module, order[0])[1]
+    for layer in range(order[0], len(net.layers)):
+        x = torch.cat([x, starts[layer]]) if layer in order[1:] else x
         stages, rest = rest[: (end := _first_after(rest, f"{layer}_equivariant_gate"))], rest[end:]
         for name in stages:
             stage = module._modules[name]
@@ -146,7 +147,6 @@ def resume_many(
     sets = len(x)
     owners = torch.arange(sets).repeat_interleave(len(batch.z))
     energies = _through(module, {"x": x.flatten(0, 1), "atom_type": elements.repeat(sets), "batch": owners}, rest)[ENERGY]
-    order = sorted(starts)
     return dict(zip(order, energies.split([len(starts[layer]) for layer in order]), strict=True))
 
 

@@ -113,7 +113,7 @@ def command_of(name: str, protocol: Protocol | None = None) -> str:
     ('equinotes audit diagnose', 'equinotes audit run full')
     """
     protocol = protocol or named()
-    if name in DIAGNOSTICS:
+    if name in DIAGNOSTICS or name == "uses":
         return f"equinotes audit diagnose{protocol.words}"
     if name == "baselines":
         return f"equinotes audit store{protocol.words}"

@@ -90,6 +90,10 @@ class Run:
         """Whether metrics and predictions are those of a complete run, be its weights here or left on another machine."""
         return self._holds(METRICS, PREDICTIONS) and self.other_numerics is None
 
+    def has_weights(self, *, average: bool = False) -> bool:
+        """Whether the weights of the last iterate, or their `average`, lie here with the tables of a complete run."""
+        return self.tabled and self._holds(AVERAGE if average else MODEL)
+
     def _holds(self, *names: str) -> bool:
         """Whether these files (all of the run's, by default) have the sizes that provenance states."""
         try:

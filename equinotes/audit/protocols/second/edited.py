@@ -38,7 +38,8 @@ def edited(net: Network, rows: Int[np.ndarray, " molecules"]) -> Iterator[Edited
 
 def by_computing(net: Network, rows: Int[np.ndarray, " molecules"]) -> Iterator[Edited]:
     """Each edit computes the network from the block on that is edited, all molecules in one batch."""
-    batch = batch_of(net.config, load_qm9(), rows).to(next(net.parameters()).device)
+    weight = next(net.parameters())
+    batch = batch_of(net.config, load_qm9(), rows).to(weight.device, weight.dtype)
     with torch.no_grad():
         features = net.features(batch)
     for block, layer in enumerate(features[1:-1], start=1):
@@ -53,8 +54,9 @@ def by_computing(net: Network, rows: Int[np.ndarray, " molecules"]) -> Iterator[
 
 def by_gradients(net: Layered, rows: Int[np.ndarray, " molecules"]) -> Iterator[Edited]:
     """One backward pass for all edits: right for affine networks only."""
-    qm9, device = load_qm9(), next(net.parameters()).device
-    batches = [batch_of(net.config, qm9, rows[start : start + BATCH]).to(device) for start in range(0, len(rows), BATCH)]
+    qm9, weight = load_qm9(), next(net.parameters())
+    batches = [batch_of(net.config, qm9, rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
+    batches = [batch.to(weight.device, weight.dtype) for batch in batches]
     passes = [_slopes(net, batch) for batch in batches]
     whole = torch.cat([values for values, _ in passes])
     molecule = torch.cat([batch.molecule.cpu() + k * BATCH for k, batch in enumerate(batches)])

@@ -62,7 +62,12 @@ def spearman(x: Shaped[np.ndarray, " n"], y: Shaped[np.ndarray, " n"]) -> float:
 
 def partial_spearman(x: Shaped[np.ndarray, " n"], y: Shaped[np.ndarray, " n"], given: Shaped[np.ndarray, " n"]) -> float:
     """Correlation of the ranks of x and y after a straight line in the ranks of `given` was taken off both."""
-    xy, xg, yg = spearman(x, y), spearman(x, given), spearman(y, given)
+    return _partial(rankdata(x), rankdata(y), rankdata(given))
+
+
+def _partial(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], given: Float[np.ndarray, " n"]) -> float:
+    """`partial_spearman` of ranks."""
+    xy, xg, yg = _pearson(x, y), _pearson(x, given), _pearson(y, given)
     rest = (1 - xg**2) * (1 - yg**2)
     return float((xy - xg * yg) / np.sqrt(rest)) if rest > 1e-12 else 0.0
 
@@ -119,12 +124,12 @@ def complexity_structure(
     -------
     Columns `measure`, `value`, `null_mean`, `null_low` and `null_high` (2.5th and 97.5th percentile), `p`.
     """
-    near = neighbours(x, k)
+    near, ranks, sizes = neighbours(x, k), rankdata(score), rankdata(size)
     a, b = (_centred_distances(values) for values in ((x, score) if "distance" in measures else (x[:1], score[:1])))
     norm = np.sqrt(np.vdot(a, a) * np.vdot(b, b))
     statistics: dict[str, Callable[[Int[np.ndarray, " n"]], float]] = {
-        "neighbours": lambda order: spearman(score[order], score[order][near].mean(axis=1)),
-        "neighbours given size": lambda order: partial_spearman(score[order], score[order][near].mean(axis=1), size),
+        "neighbours": lambda order: _pearson(ranks[order], rankdata(score[order][near].mean(axis=1))),
+        "neighbours given size": lambda order: _partial(ranks[order], rankdata(score[order][near].mean(axis=1)), sizes),
         "distance": lambda order: _correlation(a, b.take(order, 0).take(order, 1), norm),
     }
     if strange := [measure for measure in measures if measure not in statistics]:

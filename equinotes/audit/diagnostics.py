@@ -6,13 +6,13 @@ that the same command continues; when all have had their turn the tables are wri
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,16 +22,20 @@ from equinotes.audit.protocol import Protocol, named
 from equinotes.audit.tables import NETWORK, checksum, folder_of, load, merged, write
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
-from equinotes.runs.store import MODEL, Run
+from equinotes.runs.store import AVERAGE, MODEL, Run
 from equinotes.support.progress import bar
 
 WORK = Path("runs", "diagnostics")
 """Where results of single networks are kept until they are gathered; like runs, nothing to commit."""
-SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes", "pictures")
+SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes", "pictures", "uses")
 """Tables that a network yields on its own; `similarity` takes pairs of them."""
 SPECTRA = "spectra.npz"
 VERSION = 3
 """To be raised when a network is examined in another way: what was kept of the old way is then not used."""
+
+
+Examine = Callable[..., Any] | None
+"""How a version examines a network; see `Protocol.examine`."""
 
 
 class Task(NamedTuple):
@@ -51,17 +55,17 @@ class Task(NamedTuple):
 
 
 def tasks(runs_dir: Path | str, protocol: Protocol | None = None) -> list[Task]:
-    """Complete runs of the subjects of a version, in full, and of its other networks; what takes longest first."""
+    """Runs with weights: the subjects of a version, in full, and its other networks. Seed by seed, the longest first."""
     protocol = protocol or named()
     full = protocol.subjects()
     ids = {config.run_id for config in full}
     found = []
     for config in [*full, *(config for config in protocol.others() if config.run_id not in ids)]:
         run = Run(Path(runs_dir) / config.run_id)
-        if run.complete:
-            weights = checksum(run.path / MODEL)[:12]
+        if run.has_weights(average=config.average > 0):
+            weights = checksum(run.path / (AVERAGE if config.average else MODEL))[:12]
             found += [Task(config, trained, config.run_id in ids, weights) for trained in (True, False)]
-    return sorted(found, key=lambda task: (not task.full, not task.trained, -len(task.config.ls), task.config.seed))
+    return sorted(found, key=lambda task: (not task.full, task.config.seed, -len(task.config.ls), not task.trained))
 
 
 def diagnose(
@@ -84,7 +88,7 @@ def diagnose(
     waiting = [task for task in todo if not (folder / task.name).is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
     if waiting:
-        _examine_all(waiting, Path(runs_dir), folder, min(len(waiting), workers or os.cpu_count() or 1), progress)
+        _examine_all(waiting, protocol.examine, Path(runs_dir), folder, min(len(waiting), workers or os.cpu_count() or 1), progress)
     return gather(todo, folder, out, protocol)
 
 
@@ -114,7 +118,7 @@ def _similarities(examined: list[Task], work: Path) -> list[dict]:
         groups.setdefault((task.config.ls, task.config.mul, task.trained), []).append(task)
     rows = []
     for (ls, mul, trained), members in groups.items():
-        spectra = {task.config.seed: np.load(work / task.name / SPECTRA) for task in members if (work / task.name).is_dir()}
+        spectra = {task.config.seed: np.load(work / task.name / SPECTRA) for task in members if (work / task.name / SPECTRA).exists()}
         for a, b in combinations(sorted(spectra), 2):
             for irrep in spectra[a].files:
                 value = cka(spectra[a][irrep], spectra[b][irrep])
@@ -123,9 +127,9 @@ def _similarities(examined: list[Task], work: Path) -> list[dict]:
     return rows
 
 
-def _examine_all(waiting: list[Task], runs_dir: Path, work: Path, workers: int, progress: bool) -> None:
+def _examine_all(waiting: list[Task], examine: Examine, runs_dir: Path, work: Path, workers: int, progress: bool) -> None:
     with _one_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_give_way) as pool:
-        futures = {pool.submit(_examine_into, task, runs_dir, work): task for task in waiting}
+        futures = {pool.submit(_examine_into, task, examine, runs_dir, work): task for task in waiting}
         try:
             for future in bar(as_completed(futures), total=len(futures), desc="networks", unit="net", progress=progress):
                 future.result()
@@ -156,14 +160,14 @@ def _give_way() -> None:
         os.nice(5)
 
 
-def _examine_into(task: Task, runs_dir: Path, work: Path) -> None:
+def _examine_into(task: Task, examine: Examine, runs_dir: Path, work: Path) -> None:
     """Runs in a worker: examine a network and put its tables into its folder, all of them or none."""
     import torch
 
-    from equinotes.audit.examination import examine
+    from equinotes.audit import examination
 
     torch.set_num_threads(1)
-    tables, spectra = examine(task.config, runs_dir, trained=task.trained, full=task.full)
+    tables, spectra = (examine or examination.examine)(task.config, runs_dir, trained=task.trained, full=task.full)
     config = task.config
     about = dict(zip(NETWORK, (config.run_id, config.ls, config.mul, config.seed, task.trained), strict=True))
     beside = work / f".{task.name}-{os.getpid()}"

@@ -71,6 +71,8 @@ class Protocol:
     """Splits to whose training molecules the linear baselines are fitted."""
     subjects: Callable[[], list[RunConfig]] = list
     """Networks that are examined in full."""
+    examine: "Callable[..., tuple[dict[str, pd.DataFrame], dict[str, Any]]] | None" = None
+    """How a network is examined, with the signature of `equinotes.audit.examination.examine`, which it is when not given."""
     others: Callable[[], list[RunConfig]] = list
     """Further networks, examined by their gradients, norms and ranks alone."""
 

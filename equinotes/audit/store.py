@@ -24,7 +24,7 @@ def store(
 ) -> pd.DataFrame:
     """Store the complete runs of a version that lie in a folder; what was stored of other runs stays.
 
-    Writes `runs`, `metrics`, `predictions` (with further tables for experiments that have test molecules of their own) and
+    Writes `runs`, `metrics`, `curves` (of long runs that have not ended, where the version has this table), `predictions` (with further tables for experiments that have test molecules of their own) and
     `baselines` into `out` and returns `state(out)`.
     Raises ValueError where runs of one table were not tested on the same molecules.
     """
@@ -50,10 +50,25 @@ def store(
             whole = merged(name, new, set(names), place, protocol)
             whole = whole.sort_values("run_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True)
             write(name, whole, place, protocol)
+    if "curves" in protocol.schemas:
+        write("curves", _curves(Path(runs_dir), place, protocol), place, protocol)
     for name, parts in predictions.items():
         write(name, _side_by_side(parts, load(name, place, protocol), list(names)), place, protocol)
     write("baselines", baselines(load_qm9(progress=progress), protocol), place, protocol)
     return state(place, protocol)
+
+
+def _curves(runs_dir: Path, place: Path, protocol: Protocol) -> pd.DataFrame:
+    """Runs of the experiments apart that have not ended, as far as they are; those stored before stay until they end."""
+    planned = {config.run_id: config for name in protocol.apart for config in protocol.experiments()[name]}
+    ended = set(load("runs", place, protocol)["run_id"]) if place.is_dir() else set()
+    tables = [load("curves", place, protocol).iloc[:0]]
+    for run_id, config in planned.items():
+        if run_id not in ended and len(curve := Run(runs_dir / run_id).curve):
+            about = {"run_id": run_id, "mul": config.mul, "seed": config.seed, "epochs": config.epochs}
+            tables.append(curve.assign(**about, ls=[config.ls] * len(curve)).reindex(columns=tables[0].columns))
+    new = pd.concat(tables, ignore_index=True)
+    return merged("curves", new.astype({"epoch": int}), set(planned) - ended, place, protocol)
 
 
 def state(folder: Path | str | None = None, protocol: Protocol | None = None) -> pd.DataFrame:

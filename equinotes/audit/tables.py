@@ -115,7 +115,7 @@ def command_of(name: str, protocol: Protocol | None = None) -> str:
     protocol = protocol or named()
     if name.startswith("foundation"):
         return "equinotes audit foundation"
-    if name in DIAGNOSTICS:
+    if name in DIAGNOSTICS or name == "uses":
         return f"equinotes audit diagnose{protocol.words}"
     if name == "baselines":
         return f"equinotes audit store{protocol.words}"

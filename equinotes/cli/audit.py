@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HEADLINES = ("README.md",)
 """Pages that state the main result between two marks."""
+MARKS = {"first": "result", "second": "verdicts"}
+"""Names of the marks, by version of the protocol: two sentences, and six rows."""
 
 
 @dataclass(kw_only=True)
@@ -26,19 +28,22 @@ class Audit:
     substitutes, factors, scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete,
     `diagnose` examines the trained networks, `measures` counts what each measure marks, `verdicts` prints a verdict for every
     claim, `headline` writes the main result into the README, `foundation` examines published models (it needs the dependency
-    group of that name). Each can be stopped, and the same command continues.
+    group of that name). `check` trains a stored row of any version again and says whether errors and predictions agree with what
+    is stored. Each can be stopped, and the same command continues.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
     $ equinotes audit verdicts
+    $ equinotes audit check U0_atom-l0-mul16-n2000-seed0-1b06014c
     """
 
     action: Annotated[
-        Literal["status", "run", "store", "diagnose", "measures", "verdicts", "headline", "foundation"], tyro.conf.Positional
+        Literal["status", "run", "store", "diagnose", "measures", "verdicts", "headline", "foundation", "check"],
+        tyro.conf.Positional,
     ] = "status"
     """What to do."""
     experiments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT ...")] = ()
-    """Which experiments `run` trains."""
+    """Which experiments `run` trains, or which stored runs `check` trains again."""
     protocol: str = "first"
     """Version of the protocol."""
     runs_dir: Path = Path("runs")
@@ -46,7 +51,7 @@ class Audit:
     results_dir: Path | None = None
     """Folder of the stored tables (default: that of the protocol, in the repository)."""
     device: str = "auto"
-    """Where `run` trains: auto (a GPU when there is one), cpu, cuda or cuda:1."""
+    """Where `run` trains: auto (a GPU when there is one), cpu, cuda or cuda:1; `check` takes the CPU for auto."""
     workers: int | None = None
     """Local processes of `run` or `diagnose`; by default as many as cores and memory allow, or for `run` one per GPU."""
     scheduler: str | None = None
@@ -65,14 +70,17 @@ class Audit:
             "status": self._say_state, "run": self._train, "store": self._store, "diagnose": self._diagnose,
             "measures": self._measure, "verdicts": self._judge, "headline": self._put_headline,
             "foundation": self._foundation,
+            "check": self._train_again,
         }  # fmt: skip
         return actions[self.action]() or 0
 
     def _check(self) -> None:
-        if self.experiments and self.action != "run":
+        if self.action == "check" and not self.experiments:
+            raise UserError("check needs the name of a stored run; equinotes audit check RUN_ID")
+        if self.experiments and self.action not in ("run", "check"):
             raise UserError(f"only run takes experiments, got {self.action} {' '.join(self.experiments)}")
-        if self.device != "auto" and self.action != "run":
-            raise UserError(f"only run takes --device, got {self.action} --device {self.device}")
+        if self.device != "auto" and self.action not in ("run", "check"):
+            raise UserError(f"only run and check take --device, got {self.action} --device {self.device}")
         if self.scheduler is not None and self.action != "run":
             raise UserError(f"only run takes --scheduler, got {self.action} --scheduler {self.scheduler}")
         if self.workers is not None and self.action not in ("run", "diagnose"):
@@ -100,6 +108,14 @@ class Audit:
         if bad:
             print(f"{bad} of {len(table)} runs did not finish; the same command tries them again", file=sys.stderr)
         return int(bad > 0)
+
+    def _train_again(self) -> int:
+        from equinotes.audit.check import check
+
+        device = "cpu" if self.device == "auto" else self.device
+        found = [check(run_id, self.results_dir, device=device) for run_id in self.experiments]
+        print("\n".join(map(str, found)))
+        return int(not all(one.agrees for one in found))
 
     def _diagnose(self) -> None:
         from equinotes.audit.diagnostics import diagnose
@@ -150,11 +166,20 @@ class Audit:
         from equinotes.support.repository import find_root
         from equinotes.support.templates import between_marks
 
-        said = _headline(load_all(self.results_dir))
+        name = MARKS[self.protocol]
+        said = _headline(load_all(self.results_dir)) if name == "result" else six_rows(load_all(self.results_dir, self.version))
         for place in HEADLINES:
             page = find_root() / place
-            page.write_text(between_marks(page.read_text(encoding="utf-8"), said), encoding="utf-8")
+            page.write_text(between_marks(page.read_text(encoding="utf-8"), said, name), encoding="utf-8")
             print(f"wrote {place}")
+
+
+def six_rows(tables: Mapping[str, Any]) -> str:
+    """The six rows of protocol 2 as a table in Markdown: claim, verdict, decisive number, what to read with care."""
+    from equinotes.audit.report.deciding import in_words
+    from equinotes.support.templates import sentences
+
+    return "\n\n" + sentences("second")("rows_elsewhere", rows=in_words(tables)) + "\n\n"
 
 
 def _headline(tables: Mapping[str, Any]) -> str:

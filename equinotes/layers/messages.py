@@ -77,6 +77,7 @@ class Messages(torch.autograd.Function):
             return _gradients_with_graph(grads[0], ctx.saved_tensors, edges, way)
         grad_out = grads[0].contiguous()
         grad_hidden = torch.zeros_like(hidden)
+        learning = ctx.needs_input_grad[1] or any(ctx.needs_input_grad[5:])
         torque = _Torque(x, grad_out, edges, way) if ctx.needs_input_grad[2] else None
 
         def gradients(tiles: Sequence[Tile]) -> list[Tensor]:
@@ -97,9 +98,10 @@ class Messages(torch.autograd.Function):
                         message[:, product.out] = _bmm("again", y, w).view(len(message), -1, message.shape[2])
                     g = _pairs("result", grad_message, product, product.out)
                     grad_lifted[:, product.lifted] = _bmm("grad y", g, w.transpose(1, 2)).view(len(lifted), -1, x.shape[2])
-                    grad_w = torch.bmm(y.transpose(1, 2), g, out=w).flatten(1)  # overwrites w, which is no longer needed
-                    grad_hidden[bonds].addmm_(grad_w, bank.T)
-                    grad_bank.addmm_(h.T, grad_w)
+                    if learning:
+                        grad_w = torch.bmm(y.transpose(1, 2), g, out=w).flatten(1)  # overwrites w, which is no longer needed
+                        grad_hidden[bonds].addmm_(grad_w, bank.T)
+                        grad_bank.addmm_(h.T, grad_w)
                 grad_source = _bmm("source", lift.transpose(1, 2), grad_lifted)
                 grad_x.index_add_(0, edges.source[both], grad_source)
                 if torque:

@@ -168,6 +168,11 @@ class Layered(Network):
     Features may have any layout inside, one tensor or several; `split` and `join` lead from and to parts.
     """
 
+    @property
+    def affine(self) -> bool:
+        """Whether predictions are known to be affine in the features after every editable layer, at fixed positions."""
+        return False
+
     @abstractmethod
     def edges(self, batch: Batch) -> Any:
         """What every layer needs to know about a batch's edges."""

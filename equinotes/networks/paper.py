@@ -54,6 +54,11 @@ class PaperNetwork(Layered):
         if config.auxiliary:  # drawn last, so that everything else starts as it would without them
             self.auxiliary = nn.Linear(config.mul, len(config.auxiliary))
 
+    @property
+    def affine(self) -> bool:
+        """Without gates: weights of the products depend on distances alone, so that no layer is nonlinear in its features."""
+        return not self.config.gate
+
     def edges(self, batch: Batch) -> Any:
         """Harmonics and radial basis, in the form of the implementation."""
         return self.layout.edges(batch)

@@ -5,6 +5,7 @@ A run folder holds `config.json`, `split.json` (QM9 numbers), `metrics.parquet` 
 run is going, `checkpoint.safetensors`. Nothing is unpickled.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -90,6 +91,10 @@ class Run:
         """Whether metrics and predictions are those of a complete run, be its weights here or left on another machine."""
         return self._holds(METRICS, PREDICTIONS) and self.other_numerics is None
 
+    def has_weights(self, *, average: bool = False) -> bool:
+        """Whether the weights of the last iterate, or their `average`, lie here with the tables of a complete run."""
+        return self.tabled and self._holds(AVERAGE if average else MODEL)
+
     def _holds(self, *names: str) -> bool:
         """Whether these files (all of the run's, by default) have the sizes that provenance states."""
         try:
@@ -135,6 +140,18 @@ class Run:
     def metrics(self) -> pd.DataFrame:
         """One row per epoch: `epoch`, `train_loss`, `train_mae_eV`, `val_mae_eV`, `val_rmse_eV`, `molecules_per_s`, `seconds`."""
         return pd.read_parquet(self._finished(METRICS))
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """The epochs that a run has done so far, with the columns of `metrics`; without rows where it has no checkpoint."""
+        from safetensors import safe_open
+
+        if self.tabled:
+            return self.metrics
+        if not (self.path / CHECKPOINT).exists():
+            return pd.DataFrame()
+        with safe_open(self.path / CHECKPOINT, "numpy") as stored:
+            return pd.DataFrame(json.loads(stored.metadata()["position"])["metrics"])
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

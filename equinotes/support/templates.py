@@ -79,14 +79,14 @@ def has(name: str) -> bool:
     return (find_root() / FOLDER / f"{name}.md").is_file()
 
 
-def between_marks(page: str, text: str) -> str:
-    """A page with a text between its two marks; ValueError where the marks are missing.
+def between_marks(page: str, text: str, name: str = "result") -> str:
+    """A page with a text between its two marks of this name; ValueError where the marks are missing.
 
     >>> between_marks("a <!-- result -->old<!-- /result --> b", "new")
     'a <!-- result -->new<!-- /result --> b'
     """
-    before, mark, rest = page.partition("<!-- result -->")
-    _, end, after = rest.partition("<!-- /result -->")
+    before, mark, rest = page.partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
     if not (mark and end):
-        raise UserError("no <!-- result --> ... <!-- /result --> in this page")
+        raise UserError(f"no <!-- {name} --> ... <!-- /{name} --> in this page")
     return before + mark + text + end + after

@@ -80,6 +80,15 @@ def experiments() -> dict[str, list[RunConfig]]:
     }
 
 
+def subjects() -> list[RunConfig]:
+    """Networks that are examined: those whose orders C2 to C5 speak about, at 4,000 and 16,000 steps, seed by seed."""
+    return [
+        _run(scale, ls, 16, seed)
+        for scale, seeds in ((MAIN, 5), (UPPER, 3))
+        for seed, ls in product(range(seeds), dict.fromkeys((FOUR, WITHOUT, *SUBSTITUTES, SIX)))
+    ]
+
+
 def queue() -> list[tuple[str, RunConfig]]:
     """All runs with their experiment, in the order in which time is best spent: what no verdict can do without comes first.
 

@@ -16,6 +16,9 @@ SCHEMAS: dict[str, dict[str, str]] = {
     # errors of the last iterate, then of the averaged weights; further fields as in protocol 1
     "runs": FIRST["runs"] | AVERAGED,
     "metrics": FIRST["metrics"] | {"val_average_mae_eV": "float"},
+    # runs of `full` that have not ended: the epochs done, of how many
+    "curves": {"run_id": "str", "ls": "ints", "mul": "int", "seed": "int", "epoch": "int", "epochs": "int",
+               **{f"val_{name}": "float" for name in ("mae_eV", "rmse_eV", "average_mae_eV", "average_rmse_eV")}},
     # further columns: a run's predictions [eV] under its name, those of averaged weights under `average_` and its name
     "predictions": FIRST["predictions"],
     "baselines": FIRST["baselines"],

@@ -1,0 +1,181 @@
+"""Numbers of the page of protocol 2: six rows, the chart, the ladder's top, and what was run where."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from equinotes.analysis.inference import mean
+from equinotes.audit.protocol import Tables
+from equinotes.audit.protocols.second.claims import CLAIMS
+from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of
+from equinotes.audit.protocols.second.rules import baseline_table, judge, ladder_table, parts_table
+from equinotes.audit.protocols.second.runs import FOUR, MAIN, SIX, SUBSTITUTES, WITHOUT, Orders
+from equinotes.audit.reported import REPORTED
+from equinotes.support.text import listed
+
+RULES = ("931dc36d", "2026-11-26T14:47:15+00:00")
+"""The commit of claims, rules, thresholds and their code, and its date."""
+PAIRS: tuple[Orders, ...] = ((3, 4), (1, 2))
+"""Orders that stored networks lack together; 0-4 without them are networks of C5."""
+
+
+def six_rows(tables: Tables) -> list[dict[str, Any]]:
+    """One row for each claim: `claim` (see `Claim`), `verdict`, `parts` (how many), `judged` (how many can be judged), `decisive`.
+
+    `decisive` is the part that decides or, where that part is not known, the known part nearest to a result, with `estimate`,
+    `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`; None where nothing is known. `missing`: why other parts are open.
+    """
+    verdicts, parts = judge(tables).set_index("claim"), parts_table(tables)
+    rows = []
+    for claim in CLAIMS:
+        of = parts[parts["claim"] == claim.name]
+        known = of[of["estimate"].notna() & (of["why"] == "")]
+        deciding = known[known["part"] == verdicts.loc[claim.name, "part"]]
+        if deciding.empty and len(known):
+            deciding = known.loc[[known[["p_for", "p_against"]].min(axis=1).idxmin()]]
+        rows.append(
+            {"claim": claim, "verdict": verdicts.loc[claim.name, "verdict"], "parts": len(of), "judged": len(known),
+             "decisive": None if deciding.empty else deciding.iloc[0].to_dict(), "missing": _reasons(of),
+             "ladder": verdicts.loc[claim.name, "ladder"], "changes": bool(verdicts.loc[claim.name, "changes"])}
+        )  # fmt: skip
+    return rows
+
+
+def _reasons(parts: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(why for why in parts["why"] if why))
+
+
+def in_words(tables: Tables) -> list[dict[str, str]]:
+    """The six rows in the sentences of the page: `name`, `statement`, `verdict`, `decisive`, `care`; for other pages to copy."""
+    from equinotes.support.templates import sentences
+
+    say = sentences("second")
+    return [
+        {"name": row["claim"].name, "statement": row["claim"].statement, "verdict": row["verdict"],
+         "decisive": say("decisive", part=row["decisive"], verdict=row["verdict"]), "care": say("care", row=row)}
+        for row in six_rows(tables)
+    ]  # fmt: skip
+
+
+def headline(tables: Tables) -> dict[str, Any]:
+    """Numbers of the main result: `rows` (see `six_rows`), `error` (C3 along the ladder), `uses`, `costs` (see `chart`)."""
+    ladder = ladder_table(tables)
+    error = ladder[(ladder["claim"] == "C3") & (ladder["first"] == str(Network(FOUR, 16)))]
+    shown = chart(tables)
+    return {"rows": six_rows(tables), "error": error[error["why"] == ""][error["second"] == error["second"].iloc[0]],
+            "uses": shown.uses, "costs": shown.costs.dropna(subset="cost")}  # fmt: skip
+
+
+def parts_of(tables: Tables, claim: str) -> pd.DataFrame:
+    """The parts of one claim; see `parts_table`."""
+    table = parts_table(tables)
+    return table[table["claim"] == claim]
+
+
+def ladder_of(tables: Tables, claim: str) -> pd.DataFrame:
+    """The comparisons of one claim at every rung that counts; see `ladder_table`."""
+    table = ladder_table(tables)
+    return table[(table["claim"] == claim) & (table["why"] == "")]
+
+
+class Chart(NamedTuple):
+    """What shuffling an order costs, and what training without it costs, both as relative changes of the error.
+
+    `uses`: per order above 0 `l`, `damage`, `low`, `high`, `layer`, `seeds`, `answer`; `dots`: `l`, `seed`, `damage`. `costs`: per
+    set of orders left out `name`, `cost`, `low`, `high`, NaN where nothing was trained; `cost_dots`: `name`, `cost`.
+    """
+
+    uses: pd.DataFrame
+    dots: pd.DataFrame
+    costs: pd.DataFrame
+    cost_dots: pd.DataFrame
+
+
+def chart(tables: Tables, ls: Orders = FOUR, mul: int = 16) -> Chart:
+    """The chart of one network; damage is the smaller of its own and that above the untrained twin, behind the worst block."""
+    evidence, network = Evidence(tables), Network(ls, mul)
+    found, dots = answers(evidence, network), []
+    names = {"damage_low": "low", "damage_high": "high"}
+    uses = found[["l", "answer", "damage", *names, "layer", "seeds", "scale"]].rename(columns=names) if len(found) else found
+    for l, layer in zip(found.get("l", ()), found.get("layer", ()), strict=True):
+        sides = [evidence.damages(network, column)[1] for column in ("damage", "excess")]
+        cells = [side[[cell for cell in side if cell[0] == layer and int(cell[1][:-1]) == l][0]] for side in sides]
+        smaller = min(cells, key=lambda cell: cell.mean())
+        dots += [{"l": l, "seed": seed, "damage": float(np.expm1(value))} for seed, value in smaller.items()]
+    costs, cost_dots = [], []
+    for out in [*((l,) for l in ls[1:]), *(pair for pair in PAIRS if set(pair) < set(ls))]:
+        without = Network(tuple(l for l in ls if l not in out), mul)
+        comparison = evidence.comparison(network, without, MAIN)
+        cost = change_of("cost", comparison.counted)
+        costs.append({"name": listed(out), "cost": cost["cost"], "low": cost["cost_low"], "high": cost["cost_high"],
+                      "seeds": " and ".join(map(str, comparison.seeds))})  # fmt: skip
+        whole = np.exp(np.mean(np.log(list(evidence.errors(network, MAIN).values()) or [np.nan])))
+        cost_dots += [{"name": listed(out), "cost": mae / whole - 1} for mae in evidence.errors(without, MAIN).values()]
+    return Chart(uses, pd.DataFrame(dots, columns=["l", "seed", "damage"]), pd.DataFrame(costs),
+                 pd.DataFrame(cost_dots, columns=["name", "cost"]))  # fmt: skip
+
+
+def top_of_the_ladder(tables: Tables) -> list[dict[str, Any]]:
+    """Runs under the paper's settings that have not ended: how far each is, its errors, and what the paper reports for the row.
+
+    `errors` holds MAE, RMSE and MSE on validation molecules for averaged weights and the last iterate.
+    """
+    rows = []
+    for run_id, curve in tables["curves"].groupby("run_id", sort=False):
+        last = curve.sort_values("epoch").iloc[-1]
+        errors = {
+            name: {"mae": last[f"val_{prefix}mae_eV"], "rmse": last[f"val_{prefix}rmse_eV"], "mse": last[f"val_{prefix}rmse_eV"] ** 2}
+            for name, prefix in (("average", "average_"), ("last", ""))
+        }
+        reported = [row.error for row in REPORTED if (row.ls, row.mul) == (last["ls"], last["mul"])]
+        rows.append({"run_id": run_id, "network": str(Network(last["ls"], last["mul"])), "epoch": int(last["epoch"]),
+                     "epochs": int(last["epochs"]), "errors": errors, "reported": reported[:1]})  # fmt: skip
+    return rows
+
+
+def left_behind(tables: Tables) -> pd.DataFrame:
+    """Mean errors by reference, scale and network beside the linear baseline; see `baseline_table`."""
+    return baseline_table(tables)
+
+
+def machines(tables: Tables) -> pd.DataFrame:
+    """Where the stored runs were made: `device`, `device_name`, `experiments`, `runs`, `first` and `last` start."""
+    runs, rows = tables["runs"].drop_duplicates("run_id"), []
+    for (device, name), part in runs.groupby(["device", "device_name"]) if "device" in runs and len(runs) else ():
+        rows.append({"device": device, "device_name": name, "experiments": listed(sorted(set(part["experiment"]))),
+                     "runs": len(part), "first": part["started"].min(), "last": part["started"].max()})  # fmt: skip
+    return pd.DataFrame(rows, columns=["device", "device_name", "experiments", "runs", "first", "last"])
+
+
+def commits(tables: Tables) -> list[str]:
+    """The commits that the stored runs carry, shortened; "+changes" where files were changed beside it."""
+    if "commit" not in tables["runs"]:
+        return []
+    parts = [commit.partition("+") for commit in dict.fromkeys(tables["runs"]["commit"])]
+    return [commit[:10] + plus + rest for commit, plus, rest in parts]
+
+
+def across_devices(tables: Tables) -> int:
+    """How many of the ladder's comparisons set runs of different kinds of devices beside each other at one rung."""
+    evidence = Evidence(tables)
+    known = "device" in evidence.runs and len(evidence.runs)
+    kinds = evidence.runs.groupby(["ls", "mul", "scale"])["device"].agg(set).to_dict() if known else {}
+    pairs = [(row["first"], row["second"], row["scale"]) for row in ladder_table(tables).to_dict("records") if not row["why"]]
+    by_name = {(str(Network(ls, mul)), scale): devices for (ls, mul, scale), devices in kinds.items()}
+    return sum(by_name.get((first, scale)) != by_name.get((second, scale)) for first, second, scale in pairs)
+
+
+def gains(tables: Tables) -> pd.DataFrame:
+    """Change of the structure score by training behind the last block that counts: `network`, `irrep`, `gain`, `low`, `high`,
+    `seeds`; networks with too few seeds are left out."""
+    evidence, rows = Evidence(tables), []
+    for ls in dict.fromkeys((SIX, FOUR, WITHOUT, *SUBSTITUTES)):
+        _, found = evidence.gains_at_best(Network(ls, 16))
+        for irrep in found[0] if found else ():
+            estimate = mean(found[0][irrep].to_numpy())
+            low, high = estimate.interval(INTERVAL)
+            rows.append({"network": str(Network(ls, 16)), "irrep": irrep, "gain": estimate.value, "low": low, "high": high,
+                         "seeds": len(found[0])})  # fmt: skip
+    return pd.DataFrame(rows, columns=["network", "irrep", "gain", "low", "high", "seeds"])
+

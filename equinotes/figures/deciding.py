@@ -1,0 +1,51 @@
+"""Damage beside the cost of retraining: the chart of the page of protocol 2."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from equinotes.figures.style import GREY, order_colour, order_marker
+
+
+def plot_uses_and_costs(uses: pd.DataFrame, dots: pd.DataFrame, costs: pd.DataFrame, cost_dots: pd.DataFrame) -> Figure:
+    """Left: what shuffling one order does to the error. Right: what training without orders does. One row for each.
+
+    Tables as in `equinotes.audit.report.deciding.Chart`. Small marks are seeds, large ones means with their interval.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.4), sharey=True)
+    names = costs["name"].tolist()
+    places = {name: len(names) - place for place, name in enumerate(names)}
+    for row in uses.to_dict("records"):
+        place, colour = places[str(row["l"])], order_colour(row["l"])
+        seeds = dots[dots["l"] == row["l"]]["damage"] + 1
+        _row(left, place, row["damage"] + 1, row["low"] + 1, row["high"] + 1, seeds, colour, order_marker(row["l"]))
+    for row in costs.to_dict("records"):
+        seeds = cost_dots[cost_dots["name"] == row["name"]]["cost"] + 1
+        first = int(row["name"][0])
+        colour = GREY if " " in row["name"] else order_colour(first)
+        _row(right, places[row["name"]], row["cost"] + 1, row["low"] + 1, row["high"] + 1, seeds, colour, order_marker(first))
+    measured = set(map(str, uses["l"])) if len(uses) else set()
+    for name, place in places.items():
+        if name not in measured:
+            _absent(left, place, "not measured" if " " in name else "not run")
+        if costs.set_index("name")["cost"].isna()[name]:
+            _absent(right, place, "not run")
+    for ax, title in ((left, "shuffled in the trained network"), (right, "trained without")):
+        ax.axvline(1, color=GREY, linewidth=1)
+        ax.set(title=title, xlabel="error, as a multiple")
+    left.set_yticks(list(places.values()), [f"l = {name}" for name in names])
+    left.set_ylim(0.4, len(names) + 0.6)
+    return figure
+
+
+def _row(ax: Axes, place: int, value: float, low: float, high: float, seeds: pd.Series, colour: str, marker: str) -> None:
+    if value != value:
+        return
+    ax.plot([low, high], [place, place], color=colour, linewidth=2)
+    ax.plot([value], [place], marker=marker, color=colour, markersize=9, linestyle="none")
+    ax.plot(seeds, [place - 0.25] * len(seeds), marker=marker, color=colour, markersize=4, linestyle="none", alpha=0.8)
+
+
+def _absent(ax: Axes, place: int, words: str) -> None:
+    ax.text(0.03, place, words, color=GREY, va="center", fontsize=9, transform=ax.get_yaxis_transform())

@@ -1,0 +1,192 @@
+"""The page of protocol 2: its numbers follow from the stored tables by other code than the page's, and it builds from any state."""
+
+import ast
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from equinotes.audit import history
+from equinotes.audit.protocol import named
+from equinotes.audit.protocols.second.claims import CLAIMS
+from equinotes.audit.protocols.second.runs import FOUR, WITHOUT
+from equinotes.audit.protocols.second.tables import SCHEMAS
+from equinotes.audit.report import deciding
+from equinotes.audit.tables import load_all
+from equinotes.book.parameters import read_notebook
+from equinotes.cli.audit import HEADLINES, MARKS, six_rows
+from equinotes.figures.deciding import plot_uses_and_costs
+from equinotes.support.templates import between_marks, sentences
+from equinotes.support.text import change_text
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "notebooks" / "10_evidence_that_decides.ipynb"
+SECOND = named("second")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return load_all(None, SECOND)
+
+
+def shown(folder, replaced=None):
+    """All Markdown of the page's cells, run in this process; `replaced` stands in for the stored tables."""
+    space, texts = {}, []
+    for cell in read_notebook(PAGE).cells:
+        if cell.cell_type != "code":
+            texts.append(cell.source)
+            continue
+        *before, last = ast.parse(cell.source).body
+        for part in (*before, *([] if isinstance(last, ast.Expr) else [last])):
+            exec(compile(ast.Module([part], []), PAGE.name, "exec"), space)
+            if replaced is not None and ast.unparse(part).startswith("tables ="):
+                space["tables"] = replaced
+        if isinstance(last, ast.Expr):
+            texts.append(eval(compile(ast.Expression(last.value), PAGE.name, "eval"), space).data)
+        if "parameters" in cell.metadata.get("tags", []):
+            space["results_dir"] = str(folder)
+    plt.close("all")
+    return "\n".join(texts).replace("\u00a0", " ")
+
+
+@pytest.fixture(scope="module")
+def page(tables):
+    return shown("")
+
+
+# ---- numbers, computed again --------------------------------------------------------------------------------------------------
+
+
+def by_hand(tables, ls, size):
+    """Errors of averaged weights, from the stored predictions."""
+    runs = tables["runs"].drop_duplicates("run_id")
+    chosen = runs[(runs["mul"] == 16) & (runs["num_train"] == size) & (runs["reference"] == "composition")]
+    predictions = tables["predictions"]
+    return [
+        np.abs(predictions[f"average_{run_id}"].to_numpy("f8") - predictions["target_eV"].to_numpy()).mean()
+        for run_id, orders in zip(chosen["run_id"], chosen["ls"], strict=True)
+        if tuple(orders) == ls
+    ]
+
+
+@pytest.mark.parametrize("size", [2000, 8000])
+def test_errors_without_1_and_2_follow_from_the_predictions(tables, page, size):
+    four, without = (np.log(by_hand(tables, ls, size)) for ls in (FOUR, WITHOUT))
+    interval = stats.ttest_ind(without, four, equal_var=False).confidence_interval(0.9)
+    ends = np.expm1([without.mean() - four.mean(), interval.low, interval.high])
+    assert change_text(*ends) in page.split("(decides-c3)=")[1].split("(decides-c4)=")[0]
+    assert change_text(*ends) in page.split("## In three sentences")[1].split("(decides-chart)=")[0]
+
+
+def test_damages_follow_from_the_stored_draws(tables, page):
+    uses = tables["uses"]
+    uses = uses[uses["ls"].map(lambda ls: tuple(ls) == FOUR).astype(bool)]
+    found = deciding.chart(tables).uses
+    seeds = uses.groupby("trained")["seed"].nunique()
+    assert (len(found) > 0) == (len(seeds) == 2 and seeds.min() >= 3)
+    for row in found.to_dict("records"):
+        cell = uses[(uses["layer"] == row["layer"]) & (uses["irrep"].str[:-1].astype(int) == row["l"])]
+        means = cell.groupby(["seed", "trained"])["damage"].mean().unstack().dropna()
+        damage = min((means[True], means[True] - means[False]), key=lambda values: values.mean())
+        low, high = stats.t.interval(0.9, len(damage) - 1, damage.mean(), stats.sem(damage))
+        assert change_text(*np.expm1([damage.mean(), low, high])) in page.split("(decides-chart)=")[1].split("(decides-table)=")[0]
+
+
+def test_gains_of_structure_follow_from_the_stored_scores(tables, page):
+    table = tables["structure"]
+    for row in deciding.gains(tables).to_dict("records"):
+        ls = next(ls for ls in set(map(tuple, table["ls"])) if str(deciding.Network(ls, 16)) == row["network"])
+        there = table["ls"].map(lambda found, ls=ls: tuple(found) == ls).astype(bool)
+        cell = table[there & (table["layer"] == "block4") & (table["irrep"] == row["irrep"])]
+        gain = cell.pivot_table(index="seed", columns="trained", values="value").dropna().pipe(lambda t: t[True] - t[False])
+        assert row["gain"] == pytest.approx(gain.mean()) and row["seeds"] == len(gain) and f"{gain.mean():+.3f} [" in page
+
+
+def test_the_top_of_the_ladder_says_how_far_it_is(tables, page):
+    for run_id, curve in tables["curves"].groupby("run_id"):
+        last = curve[curve["epoch"] == curve["epoch"].max()].iloc[0]
+        assert f"**{last['epoch']} of 30 epochs**" in page, run_id
+        assert f"| averaged | {last['val_average_mae_eV']:.2f} | {last['val_average_rmse_eV']:.2f} |" in page
+        assert f"{last['val_average_rmse_eV'] ** 2:.2f}" in page and run_id not in set(tables["runs"]["run_id"])
+
+
+def test_errors_beside_the_baseline_follow_from_the_runs(tables, page):
+    key = ["reference", "num_train", "ls", "mul"]
+    runs = tables["runs"].drop_duplicates("run_id")
+    rows = page.split("(decides-top)=")[1].split("(decides-made)=")[0]
+    for (_, size, *_), part in runs[runs["num_train"] < 1e5].groupby(key):
+        limit = tables["baselines"].query("baseline == 'bond lengths' and num_train == @size")["mae_eV"].item()
+        mean = part["average_mae_eV"].mean()
+        said = f"{len(part)} | {mean:.3f} | {part['mae_eV'].mean():.3f} | {limit:.3f} | {'yes' if mean < limit else 'no'} |"
+        assert f"{size:,} | " in rows and said in rows
+
+
+def test_runs_and_rules_have_their_dates(tables, page):
+    commit, date = deciding.RULES
+    if history.whole_history(ROOT):
+        assert history.git("log", "-1", "--format=%cI", commit, root=ROOT).strip() == date
+        added = history.git("log", "--diff-filter=A", "--format=%H", "--", "equinotes/audit/protocols/second/rules.py", root=ROOT)
+        assert added.strip().startswith(commit)
+    first = tables["runs"]["started"].min()
+    assert first > date and ", after that" in page
+    for device, runs in tables["runs"].drop_duplicates("run_id").groupby("device_name"):
+        assert re.search(rf"\| {device} \| .* \| {len(runs)} \|", page)
+    for experiment, configs in SECOND.experiments().items():
+        stored = (tables["runs"]["experiment"] == experiment).sum()
+        assert f"| {experiment} | {stored} | {len(configs)} |" in page
+
+
+# ---- any state ----------------------------------------------------------------------------------------------------------------
+
+
+def completed(planted):
+    """Made-up tables with the columns that only the page reads."""
+    runs = planted["runs"].assign(device="cpu", device_name="made up", started="2026-11-27T00:00:00+00:00", commit="abc")
+    return planted | {"runs": runs, "curves": pd.DataFrame(columns=list(SCHEMAS["curves"]))}
+
+
+@pytest.mark.parametrize("state", ["whole", "errors alone", "nothing"])
+def test_page_builds_from_whatever_is_stored(protocol2, tables, state):
+    options = {"errors alone": {"examined": ()}, "nothing": {"run": lambda *_: False, "examined": ()}}.get(state, {})
+    planted = protocol2.planted(**options)
+    text = shown("", completed(planted) if len(planted["runs"]) else {name: table.iloc[:0] for name, table in tables.items()})
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+    assert text.count('class="verdict verdict-') == 2 * len(CLAIMS)
+    assert state == "whole" or "not run" in text
+
+
+def test_a_planted_world_turns_up_in_the_six_rows(protocol2):
+    """The error of 0, 3-6 is planted at 1.2 times that of 0-4; every order is planted as used."""
+    planted = protocol2.planted(error=lambda ls, mul, scale: 0.12 if ls == WITHOUT else 0.1)
+    rows = {row["claim"].name: row for row in deciding.six_rows(planted)}
+    assert rows["C3"]["decisive"]["outcome"] == "opposite shown"
+    assert rows["C3"]["verdict"].startswith("not supported") or rows["C3"]["decisive"]["unit"] == "difference"
+    shown = deciding.chart(planted)
+    assert shown.uses["l"].tolist() == [1, 2, 3, 4] and (shown.uses["answer"] == "used but replaceable").all()
+    assert shown.costs["name"].tolist() == ["1", "2", "3", "4", "3 and 4", "1 and 2"]
+    assert shown.costs["cost"].abs().max() < 0.06 and len(shown.dots) == 4 * 5
+
+
+def test_chart_has_a_mark_for_every_seed(protocol2):
+    shown = deciding.chart(protocol2.planted())
+    figure = plot_uses_and_costs(*shown)
+    for ax, expected in zip(figure.axes, (len(shown.dots), len(shown.cost_dots)), strict=True):
+        assert sum(len(line.get_xdata()) for line in ax.lines if line.get_markersize() == 4) == expected > 0
+    plt.close(figure)
+
+
+def test_other_pages_copy_the_rows_as_the_tables_have_them(tables):
+    start, end = (f"<!-- {mark}{MARKS['second']} -->" for mark in ("", "/"))
+    for place in HEADLINES:
+        text = (ROOT / place).read_text(encoding="utf-8")
+        if start in text and end in text:
+            assert between_marks(text, six_rows(tables), MARKS["second"]) == text, place
+    rows = deciding.in_words(tables)
+    assert [row["name"] for row in rows] == [claim.name for claim in CLAIMS]
+    assert all(row["decisive"] and row["care"] and row["verdict"] for row in rows)
+    say = sentences("second")
+    assert say("decisive", part=None, verdict="open at this scale") == "Nothing measured yet."

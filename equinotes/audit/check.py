@@ -135,4 +135,6 @@ def _plain(value: Any) -> Any:
 
 def _place(about: Mapping[str, Any]) -> str:
     threads = f", {about['threads']} thread{'' if about['threads'] == 1 else 's'}" if about["device"] == "cpu" else ""
-    return f"{about['device']} ({about['device_name']}){threads}, torch {about['version_torch']}, commit {str(about['commit'])[:10]}"
+    return (
+        f"{about['device']} ({about['device_name']}){threads}, torch {about['version_torch']}, commit {str(about['commit'])[:10]}"
+    )

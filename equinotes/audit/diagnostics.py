@@ -88,7 +88,9 @@ def diagnose(
     waiting = [task for task in todo if not (folder / task.name).is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
     if waiting:
-        _examine_all(waiting, protocol.examine, Path(runs_dir), folder, min(len(waiting), workers or os.cpu_count() or 1), progress)
+        _examine_all(
+            waiting, protocol.examine, Path(runs_dir), folder, min(len(waiting), workers or os.cpu_count() or 1), progress
+        )
     return gather(todo, folder, out, protocol)
 
 
@@ -118,7 +120,9 @@ def _similarities(examined: list[Task], work: Path) -> list[dict]:
         groups.setdefault((task.config.ls, task.config.mul, task.trained), []).append(task)
     rows = []
     for (ls, mul, trained), members in groups.items():
-        spectra = {task.config.seed: np.load(work / task.name / SPECTRA) for task in members if (work / task.name / SPECTRA).exists()}
+        spectra = {
+            task.config.seed: np.load(work / task.name / SPECTRA) for task in members if (work / task.name / SPECTRA).exists()
+        }
         for a, b in combinations(sorted(spectra), 2):
             for irrep in spectra[a].files:
                 value = cka(spectra[a][irrep], spectra[b][irrep])

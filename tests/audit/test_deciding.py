@@ -93,7 +93,9 @@ def test_damages_follow_from_the_stored_draws(tables, page):
         means = cell.groupby(["seed", "trained"])["damage"].mean().unstack().dropna()
         damage = min((means[True], means[True] - means[False]), key=lambda values: values.mean())
         low, high = stats.t.interval(0.9, len(damage) - 1, damage.mean(), stats.sem(damage))
-        assert change_text(*np.expm1([damage.mean(), low, high])) in page.split("(decides-chart)=")[1].split("(decides-table)=")[0]
+        assert (
+            change_text(*np.expm1([damage.mean(), low, high])) in page.split("(decides-chart)=")[1].split("(decides-table)=")[0]
+        )
 
 
 def test_gains_of_structure_follow_from_the_stored_scores(tables, page):

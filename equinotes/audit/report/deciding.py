@@ -125,7 +125,11 @@ def top_of_the_ladder(tables: Tables) -> list[dict[str, Any]]:
     for run_id, curve in tables["curves"].groupby("run_id", sort=False):
         last = curve.sort_values("epoch").iloc[-1]
         errors = {
-            name: {"mae": last[f"val_{prefix}mae_eV"], "rmse": last[f"val_{prefix}rmse_eV"], "mse": last[f"val_{prefix}rmse_eV"] ** 2}
+            name: {
+                "mae": last[f"val_{prefix}mae_eV"],
+                "rmse": last[f"val_{prefix}rmse_eV"],
+                "mse": last[f"val_{prefix}rmse_eV"] ** 2,
+            }
             for name, prefix in (("average", "average_"), ("last", ""))
         }
         reported = [row.error for row in REPORTED if (row.ls, row.mul) == (last["ls"], last["mul"])]
@@ -178,4 +182,3 @@ def gains(tables: Tables) -> pd.DataFrame:
             rows.append({"network": str(Network(ls, 16)), "irrep": irrep, "gain": estimate.value, "low": low, "high": high,
                          "seeds": len(found[0])})  # fmt: skip
     return pd.DataFrame(rows, columns=["network", "irrep", "gain", "low", "high", "seeds"])
-

@@ -103,7 +103,9 @@ def structure(net: Network, rows: Int[np.ndarray, " rows"], *, permutations: int
     return pd.concat(tables, ignore_index=True).assign(molecules=len(rows), movable=free)
 
 
-def examine(config: RunConfig, runs_dir: Path | str, *, trained: bool, full: bool) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+def examine(
+    config: RunConfig, runs_dir: Path | str, *, trained: bool, full: bool
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Tables of one network, its averaged weights or its untrained twin: `uses` and `structure`, and no spectra.
 
     Recalibrated on the first `FITTED` validation molecules, tested on the first `TESTED` test molecules.

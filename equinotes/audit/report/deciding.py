@@ -14,7 +14,7 @@ from equinotes.audit.protocols.second.runs import FOUR, MAIN, SIX, SUBSTITUTES, 
 from equinotes.audit.reported import REPORTED
 from equinotes.support.text import listed
 
-RULES = ("931dc36d", "2026-11-26T14:47:15+00:00")
+RULES = ("931dc363", "2026-11-26T14:47:15+00:00")
 """The commit of claims, rules, thresholds and their code, and its date."""
 PAIRS: tuple[Orders, ...] = ((3, 4), (1, 2))
 """Orders that stored networks lack together; 0-4 without them are networks of C5."""

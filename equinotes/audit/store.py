@@ -24,8 +24,8 @@ def store(
 ) -> pd.DataFrame:
     """Store the complete runs of a version that lie in a folder; what was stored of other runs stays.
 
-    Writes `runs`, `metrics`, `curves` (of long runs that have not ended, where the version has this table), `predictions` (with further tables for experiments that have test molecules of their own) and
-    `baselines` into `out` and returns `state(out)`.
+    Writes `runs`, `metrics`, `curves` (long runs that have not ended, where the version has this table), `predictions` (with
+    further tables for experiments that have test molecules of their own) and `baselines` into `out`; returns `state(out)`.
     Raises ValueError where runs of one table were not tested on the same molecules.
     """
     protocol = protocol or named()

@@ -105,7 +105,7 @@ def _found(run_id: str, results_dir: Path | str | None, protocol: Protocol | Non
         runs = load("runs", results_dir, version)
         known += runs["run_id"].tolist()
         if (there := runs["run_id"] == run_id).any():
-            return version, runs[there].iloc[0].to_dict()
+            return version, {str(name): value for name, value in runs[there].iloc[0].items()}
     raise UserError(unknown("stored run", run_id, known) if known else "no runs are stored")
 
 

@@ -100,7 +100,7 @@ def chart(tables: Tables, ls: Orders = FOUR, mul: int = 16) -> Chart:
     uses = found[["l", "answer", "damage", *names, "layer", "seeds", "scale"]].rename(columns=names) if len(found) else found
     for l, layer in zip(found.get("l", ()), found.get("layer", ()), strict=True):
         sides = [evidence.damages(network, column)[1] for column in ("damage", "excess")]
-        cells = [side[next(cell for cell in side if cell[0] == layer and int(cell[1][:-1]) == l)] for side in sides]
+        cells = [side[next(cell for cell in side if cell[0] == layer and int(cell[1][:-1]) == l)]  # type: ignore[index] for side in sides]
         smaller = min(cells, key=lambda cell: cell.mean())
         dots += [{"l": l, "seed": seed, "damage": float(np.expm1(value))} for seed, value in smaller.items()]
     costs, cost_dots = [], []
@@ -166,7 +166,7 @@ def across_devices(tables: Tables) -> int:
     known = "device" in evidence.runs and len(evidence.runs)
     kinds = evidence.runs.groupby(["ls", "mul", "scale"])["device"].agg(set).to_dict() if known else {}
     pairs = [(row["first"], row["second"], row["scale"]) for row in ladder_table(tables).to_dict("records") if not row["why"]]
-    by_name = {(str(Network(ls, mul)), scale): devices for (ls, mul, scale), devices in kinds.items()}
+    by_name = {(str(Network(key[0], key[1])), key[2]): devices for key, devices in kinds.items()}  # type: ignore[index]
     return sum(by_name.get((first, scale)) != by_name.get((second, scale)) for first, second, scale in pairs)
 
 

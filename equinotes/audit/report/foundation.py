@@ -35,7 +35,7 @@ def damage(tables: Tables) -> pd.DataFrame:
     rows = []
     for (model, layer, irrep), group in tables["foundation"].groupby(["model", "layer", "irrep"], sort=False):
         share = mean(group["damage_share"].to_numpy())
-        rows.append((model, "trained", layer, order_of(irrep), share.value, *share.interval(INTERVAL), len(group)))
+        rows.append((model, "trained", layer, order_of(str(irrep)), share.value, *share.interval(INTERVAL), len(group)))
     return pd.DataFrame(rows, columns=["model", "weights", "layer", "l", "value", "low", "high", "groups"])
 
 

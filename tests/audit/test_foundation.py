@@ -1,5 +1,7 @@
 """Claim C6: what is measured in a published model, on a made-up one with its stages; and what the stored tables say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -69,11 +71,14 @@ def test_an_order_that_nothing_reads_does_no_damage_and_the_others_do(net, exami
     assert shares[1, "2e"] < 1e-4 < 1e-2 < shares[1, "1e"]
 
 
-def test_what_composition_and_bonds_repair_is_no_damage(examined, monkeypatch):
-    monkeypatch.setattr(foundation, "GROUPS", 4)
-    offset = 7 + foundation.design_of(ROWS)[:, :2] @ [2, -1]  # counts of H and C; rare bonds may lie in one half alone
-    shuffled = np.tile((examined.predictions + offset)[:, None, None], (1, 7, 2))
-    assert foundation.damage_shares(examined, shuffled, np.arange(len(ROWS)))["damage_share"].max() < 1e-3
+def test_what_recalibration_repairs_is_no_damage(examined):
+    rows = np.arange(20_000, 60_000, 200)
+    many = replace(examined, rows=rows, predictions=np.random.default_rng(0).normal(size=len(rows)))
+    shuffled = np.tile((many.predictions + 7)[:, None, None], (1, 7, 2))
+    assert foundation.damage_shares(many, shuffled, np.arange(len(rows)))["damage_share"].max() < 1e-6
+    shuffled[:, 1] *= -1
+    shares = foundation.damage_shares(many, shuffled, np.arange(len(rows))).groupby(["layer", "irrep"])["damage_share"].mean()
+    assert 1.5 < shares[1, "1e"] < 2.5, "the opposite sign is twice as far as nothing at all"
 
 
 def test_infinite_predictions_are_not_measured(staged, qm9):

@@ -100,7 +100,9 @@ def chart(tables: Tables, ls: Orders = FOUR, mul: int = 16) -> Chart:
     uses = found[["l", "answer", "damage", *names, "layer", "seeds", "scale"]].rename(columns=names) if len(found) else found
     for l, layer in zip(found.get("l", ()), found.get("layer", ()), strict=True):
         sides = [evidence.damages(network, column)[1] for column in ("damage", "excess")]
-        cells = [side[next(cell for cell in side.columns.tolist() if cell[0] == layer and int(cell[1][:-1]) == l)] for side in sides]
+        cells = [
+            side[next(cell for cell in side.columns.tolist() if cell[0] == layer and int(cell[1][:-1]) == l)] for side in sides
+        ]
         smaller = min(cells, key=lambda cell: cell.mean())
         dots += [{"l": l, "seed": seed, "damage": float(np.expm1(value))} for seed, value in smaller.items()]
     costs, cost_dots = [], []

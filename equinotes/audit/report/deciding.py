@@ -20,6 +20,10 @@ PAIRS: tuple[Orders, ...] = ((3, 4), (1, 2))
 """Orders that stored networks lack together; 0-4 without them are networks of C5."""
 
 
+LADDER = ("claim", "first", "second", "scale", "estimate", "low", "high", "last", "seeds", "outcome", "why")
+"""Columns of `ladder_table`, which has none where nothing was run."""
+
+
 def six_rows(tables: Tables) -> list[dict[str, Any]]:
     """One row per claim: `claim` (see `Claim`), `verdict`, `parts` (how many), `judged` (how many can be judged), `decisive`.
 
@@ -60,11 +64,10 @@ def in_words(tables: Tables) -> list[dict[str, str]]:
 
 def headline(tables: Tables) -> dict[str, Any]:
     """Numbers of the main result: `rows` (see `six_rows`), `error` (C3 along the ladder), `uses`, `costs` (see `chart`)."""
-    ladder = ladder_table(tables)
-    error = ladder[(ladder["claim"] == "C3") & (ladder["first"] == str(Network(FOUR, 16)))]
+    ladder = ladder_of(tables, "C3")
+    error = ladder[(ladder["first"] == str(Network(FOUR, 16))) & (ladder["second"] == str(Network(WITHOUT, 16)))]
     shown = chart(tables)
-    return {"rows": six_rows(tables), "error": error[error["why"] == ""][error["second"] == error["second"].iloc[0]],
-            "uses": shown.uses, "costs": shown.costs.dropna(subset="cost")}  # fmt: skip
+    return {"rows": six_rows(tables), "error": error, "uses": shown.uses, "costs": shown.costs.dropna(subset="cost")}  # fmt: skip
 
 
 def parts_of(tables: Tables, claim: str) -> pd.DataFrame:
@@ -75,7 +78,7 @@ def parts_of(tables: Tables, claim: str) -> pd.DataFrame:
 
 def ladder_of(tables: Tables, claim: str) -> pd.DataFrame:
     """The comparisons of one claim at every rung that counts; see `ladder_table`."""
-    table = ladder_table(tables)
+    table = ladder_table(tables).reindex(columns=LADDER)
     return table[(table["claim"] == claim) & (table["why"] == "")]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HEADLINES = ("README.md",)
 """Pages that state the main result between two marks."""
+SIX_ROWS = ("README.md", "book/index.md")
+"""Pages that have the six rows of protocol 2 between two marks."""
 MARKS = {"first": "result", "second": "verdicts"}
 """Names of the marks, by version of the protocol: two sentences, and six rows."""
 
@@ -168,7 +170,7 @@ class Audit:
 
         name = MARKS[self.protocol]
         said = _headline(load_all(self.results_dir)) if name == "result" else six_rows(load_all(self.results_dir, self.version))
-        for place in HEADLINES:
+        for place in HEADLINES if name == "result" else SIX_ROWS:
             page = find_root() / place
             page.write_text(between_marks(page.read_text(encoding="utf-8"), said, name), encoding="utf-8")
             print(f"wrote {place}")

@@ -97,7 +97,7 @@ def check(
     )
 
 
-def _found(run_id: str, results_dir: Path | str | None, protocol: Protocol | None) -> tuple[Protocol, Mapping[str, Any]]:
+def _found(run_id: str, results_dir: Path | str | None, protocol: Protocol | None) -> tuple[Protocol, dict[str, Any]]:
     known: list[str] = []
     for version in [protocol] if protocol else map(named, PROTOCOLS):
         if not folder_of(results_dir, version).is_dir():
@@ -105,7 +105,7 @@ def _found(run_id: str, results_dir: Path | str | None, protocol: Protocol | Non
         runs = load("runs", results_dir, version)
         known += runs["run_id"].tolist()
         if (there := runs["run_id"] == run_id).any():
-            return version, runs[there].iloc[0]
+            return version, {str(name): value for name, value in runs[there].iloc[0].items()}
     raise UserError(unknown("stored run", run_id, known) if known else "no runs are stored")
 
 

@@ -181,7 +181,7 @@ def _examine_into(task: Task, examine: Examine, runs_dir: Path, work: Path) -> N
             columns = pd.DataFrame({column: [value] * len(table) for column, value in about.items()})
             pd.concat([columns, table], axis=1).to_parquet(beside / f"{name}.parquet", index=False)
         if spectra:
-            np.savez(beside / SPECTRA, **spectra)  # type: ignore[arg-type]
+            np.savez(beside / SPECTRA, **spectra)
         beside.replace(work / task.name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -24,8 +24,8 @@ def store(
 ) -> pd.DataFrame:
     """Store the complete runs of a version that lie in a folder; what was stored of other runs stays.
 
-    Writes `runs`, `metrics`, `curves` (of long runs that have not ended, where the version has this table), `predictions` (with further tables for experiments that have test molecules of their own) and
-    `baselines` into `out` and returns `state(out)`.
+    Writes `runs`, `metrics`, `curves` (long runs that have not ended, where the version has this table), `predictions` (with
+    further tables for experiments that have test molecules of their own) and `baselines` into `out`; returns `state(out)`.
     Raises ValueError where runs of one table were not tested on the same molecules.
     """
     protocol = protocol or named()
@@ -65,8 +65,10 @@ def _curves(runs_dir: Path, place: Path, protocol: Protocol) -> pd.DataFrame:
     tables = [load("curves", place, protocol).iloc[:0]]
     for run_id, config in planned.items():
         if run_id not in ended and len(curve := Run(runs_dir / run_id).curve):
-            about = {"run_id": run_id, "mul": config.mul, "seed": config.seed, "epochs": config.epochs}
-            tables.append(curve.assign(**about, ls=[config.ls] * len(curve)).reindex(columns=tables[0].columns))
+            about: dict[str, Any] = {"run_id": run_id, "mul": config.mul, "seed": config.seed, "epochs": config.epochs}
+            tables.append(
+                curve.assign(**about, ls=pd.Series([config.ls] * len(curve), dtype=object)).reindex(columns=tables[0].columns)
+            )
     new = pd.concat(tables, ignore_index=True)
     return merged("curves", new.astype({"epoch": int}), set(planned) - ended, place, protocol)
 

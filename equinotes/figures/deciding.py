@@ -34,6 +34,8 @@ def plot_uses_and_costs(uses: pd.DataFrame, dots: pd.DataFrame, costs: pd.DataFr
     for ax, title in ((left, "shuffled in the trained network"), (right, "trained without")):
         ax.axvline(1, color=GREY, linewidth=1)
         ax.set(title=title, xlabel="error, as a multiple")
+    if uses.empty:
+        left.set_xlim(0.9, 2)
     left.set_yticks(list(places.values()), [f"l = {name}" for name in names])
     left.set_ylim(0.4, len(names) + 0.6)
     return figure

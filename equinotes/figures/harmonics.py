@@ -5,6 +5,7 @@ as it is the polar axis of e3nn's harmonics: those with m = 0 stand upright.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,7 +21,7 @@ from mpl_toolkits.mplot3d import Axes3D
 
 from equinotes.figures.style import ELEMENT_COLOURS, GREY, NEGATIVE, POSITIVE, SIGNED, new_axes, order_colour, order_marker
 
-VIEW = {"elev": 18, "azim": 32, "vertical_axis": "y"}
+VIEW: dict[str, Any] = {"elev": 18, "azim": 32, "vertical_axis": "y"}
 """Direction of view."""
 
 

@@ -1,7 +1,7 @@
 """Molecules as a chemist draws them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.colors import to_rgb
 
@@ -32,7 +32,7 @@ def draw_molecules(smiles: Sequence[str], names: Sequence[str], *, columns: int 
     columns = min(columns, len(smiles))
     rows = -(-len(smiles) // columns)
     canvas = rdMolDraw2D.MolDraw2DSVG(columns * size, rows * size, size, size)
-    options = canvas.drawOptions()
+    options: Any = canvas.drawOptions()
     options.clearBackground = False
     options.legendFontSize = 20
     options.bondLineWidth = 3

@@ -1,4 +1,4 @@
-"""The page of protocol 2: its numbers follow from the stored tables by other code than the page's, and it builds from any state."""
+"""The page of protocol 2: its numbers follow from the stored tables by other code than its own, and it builds from any state."""
 
 import ast
 import re

@@ -14,14 +14,14 @@ from equinotes.audit.protocols.second.runs import FOUR, MAIN, SIX, SUBSTITUTES, 
 from equinotes.audit.reported import REPORTED
 from equinotes.support.text import listed
 
-RULES = ("931dc36d", "2026-11-26T14:47:15+00:00")
+RULES = ("931dc363", "2026-11-26T14:47:15+00:00")
 """The commit of claims, rules, thresholds and their code, and its date."""
 PAIRS: tuple[Orders, ...] = ((3, 4), (1, 2))
 """Orders that stored networks lack together; 0-4 without them are networks of C5."""
 
 
 def six_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row for each claim: `claim` (see `Claim`), `verdict`, `parts` (how many), `judged` (how many can be judged), `decisive`.
+    """One row per claim: `claim` (see `Claim`), `verdict`, `parts` (how many), `judged` (how many can be judged), `decisive`.
 
     `decisive` is the part that decides or, where that part is not known, the known part nearest to a result, with `estimate`,
     `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`; None where nothing is known. `missing`: why other parts are open.
@@ -80,9 +80,9 @@ def ladder_of(tables: Tables, claim: str) -> pd.DataFrame:
 
 
 class Chart(NamedTuple):
-    """What shuffling an order costs, and what training without it costs, both as relative changes of the error.
+    """What shuffling an order costs, and what training without it costs, as relative changes of the error.
 
-    `uses`: per order above 0 `l`, `damage`, `low`, `high`, `layer`, `seeds`, `answer`; `dots`: `l`, `seed`, `damage`. `costs`: per
+    `uses`: by order above 0 `l`, `damage`, `low`, `high`, `layer`, `seeds`, `answer`; `dots`: `l`, `seed`, `damage`. `costs`: by
     set of orders left out `name`, `cost`, `low`, `high`, NaN where nothing was trained; `cost_dots`: `name`, `cost`.
     """
 
@@ -100,7 +100,7 @@ def chart(tables: Tables, ls: Orders = FOUR, mul: int = 16) -> Chart:
     uses = found[["l", "answer", "damage", *names, "layer", "seeds", "scale"]].rename(columns=names) if len(found) else found
     for l, layer in zip(found.get("l", ()), found.get("layer", ()), strict=True):
         sides = [evidence.damages(network, column)[1] for column in ("damage", "excess")]
-        cells = [side[[cell for cell in side if cell[0] == layer and int(cell[1][:-1]) == l][0]] for side in sides]
+        cells = [side[next(cell for cell in side.columns.tolist() if cell[0] == layer and int(cell[1][:-1]) == l)] for side in sides]
         smaller = min(cells, key=lambda cell: cell.mean())
         dots += [{"l": l, "seed": seed, "damage": float(np.expm1(value))} for seed, value in smaller.items()]
     costs, cost_dots = [], []
@@ -166,7 +166,7 @@ def across_devices(tables: Tables) -> int:
     known = "device" in evidence.runs and len(evidence.runs)
     kinds = evidence.runs.groupby(["ls", "mul", "scale"])["device"].agg(set).to_dict() if known else {}
     pairs = [(row["first"], row["second"], row["scale"]) for row in ladder_table(tables).to_dict("records") if not row["why"]]
-    by_name = {(str(Network(ls, mul)), scale): devices for (ls, mul, scale), devices in kinds.items()}
+    by_name = {(str(Network(key[0], key[1])), key[2]): devices for key, devices in kinds.items()}  # type: ignore[index]
     return sum(by_name.get((first, scale)) != by_name.get((second, scale)) for first, second, scale in pairs)
 
 

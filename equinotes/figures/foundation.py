@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from equinotes.figures.audit import label_edges, not_run
-from equinotes.figures.style import GREY, order_colour, order_marker, reference_line
+from equinotes.figures.style import GREY, order_colour, order_marker
 
 RANDOM = "random"
 
@@ -37,11 +37,13 @@ def plot_by_layer(table: pd.DataFrame, *, ylabel: str, threshold: float | None =
         ax.set(title=model, xticks=sorted(table["layer"].unique()))
         ax.grid(False, axis="x")
         if threshold is not None:
-            reference_line(ax, threshold, label)
+            ax.axhline(threshold, color=GREY, linestyle="--", linewidth=1.2)
     label_edges(axes, "layer", ylabel, len(models))
     signs = [Line2D([], [], color=order_colour(l), marker=order_marker(l), label=f"$l={l}$") for l in orders]
     if (table["weights"] == RANDOM).any():
         random = {"linestyle": "", "markerfacecolor": "none", "label": "random weights"}
         signs += [Line2D([], [], color=GREY, marker="o", **look) for look in ({"label": "trained"}, random)]
+    if threshold is not None:
+        signs.append(Line2D([], [], color=GREY, linestyle="--", label=label))
     fig.legend(handles=signs, loc="outside lower center", ncols=len(signs), fontsize=9)
     return fig

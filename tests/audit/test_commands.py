@@ -87,7 +87,7 @@ def test_diagnose_says_what_it_wrote(audit, monkeypatch, tmp_path):
     [
         (["run", "tabel"], "unknown experiment 'tabel'; did you mean 'table'"),
         (["store", "table"], "only run takes experiments, got store table"),
-        (["diagnose", "--device", "cuda"], "only run takes --device, got diagnose --device cuda"),
+        (["diagnose", "--device", "cuda"], "only run and check take --device, got diagnose --device cuda"),
         (["verdicts", "--scheduler", "tcp://a:1"], "only run takes --scheduler, got verdicts --scheduler tcp://a:1"),
         (["store", "--workers", "2"], "only run and diagnose take --workers, got store --workers 2"),
         (["verdicts", "--protocol", "frist"], "unknown protocol 'frist'; did you mean 'first'"),

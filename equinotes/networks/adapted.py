@@ -24,11 +24,17 @@ Change = Callable[[int, Tensor], Tensor]
 class Adapted(Network):
     """A torch module that was written elsewhere, as a network.
 
-    layers : names of submodules, as `module.named_modules()` gives them, and the irreps of what they put out: one tensor
-        [atoms, dim], packed as e3nn packs it; an irrep may stand several times, and its channels are then taken together
-    call : how the module is run on a `Batch`; `module(batch)` unless given
-    resume : how the module goes on behind a layer; unless given, the whole module is run for an edit behind any layer
-    graph, cutoff, target : the edges that batches of QM9 get, and the column that predictions are compared with
+    Parameters
+    ----------
+    layers
+        Names of submodules, as `module.named_modules()` gives them, and the irreps of what they put out: one tensor
+        [atoms, dim], packed as e3nn packs it; an irrep may stand several times, and its channels are then taken together.
+    call
+        How the module is run on a `Batch`; `module(batch)` unless given.
+    resume
+        How the module goes on behind a layer; unless given, the whole module is run for an edit behind any layer.
+    graph, cutoff, target
+        The edges that batches of QM9 get, and the column that predictions are compared with.
 
     Raises ValueError where there is no such submodule, or where one puts out something else, or is called other than once.
     """

@@ -138,8 +138,8 @@ def shown(page: Path, folder: Path) -> str:
         exec(compile(ast.Module(before, []), page.name, "exec"), space)
         if not isinstance(last, ast.Expr):
             exec(compile(ast.Module([last], []), page.name, "exec"), space)
-        elif hasattr(value := eval(compile(ast.Expression(last.value), page.name, "eval"), space), "data"):
-            texts.append(value.data)
+        elif isinstance(text := getattr(eval(compile(ast.Expression(last.value), page.name, "eval"), space), "data", None), str):
+            texts.append(text)
         if "parameters" in cell.metadata.get("tags", []):
             space["results_dir"] = str(folder)
     plt.close("all")

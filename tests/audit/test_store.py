@@ -124,7 +124,7 @@ def test_networks_are_examined_where_processes_cannot_be_nice(monkeypatch, tmp_p
     monkeypatch.setattr(examination, "examine", lambda *_, **__: ({}, {}))
     diagnostics._give_way()
     task = Task(SMOKE, trained=True, full=False)
-    diagnostics._examine_into(task, tmp_path, tmp_path)
+    diagnostics._examine_into(task, None, tmp_path, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [task.name]
 
 

@@ -26,14 +26,18 @@ def test_every_field_of_the_configuration_changes_the_name(monkeypatch):
         target="gap", auxiliary=["alpha"], reference="mean", ls=[0, 1], mul=8, num_blocks=3, atom_dim=8, num_basis=5, cutoff=5.0,
         graph="radius", degree_norm=1.0, gate=True, last_block="scalars", epochs=1, batch_size=4, lr=0.1, weight_decay=0.1,
         num_train=7, num_val=7, num_test=7, split_seed=1, seed=1, network="nequip", schedule="cosine", average=0.9,
-        terms=["two"], term_weights=[2.0], parity="all",
+        terms=["two"], term_weights=[2.0], parity="all", heads=4, channels_div=4, pooling="max", attribute_lmax=2,
     )  # fmt: skip
     monkeypatch.setattr("equinotes.training.terms.TERMS", {"one": "", "two": ""})
     base = RunConfig(terms=("one",), term_weights=(1.0,))
     assert changes.keys() == base.to_dict().keys()
-    beside = {"parity": {"network": "nequip"}}  # read by this network alone
-    names = {base.but(**{field: value}, **beside.get(field, {})).run_id for field, value in changes.items()}
-    assert len(names | {base.run_id}) == len(changes) + 1
+    reader = {"parity": "nequip", "heads": "se3_transformer", "channels_div": "se3_transformer",
+              "pooling": "se3_transformer", "attribute_lmax": "segnn"}  # fmt: skip
+    names = {base.run_id}
+    for field, value in changes.items():  # the paper's network does not read the last ones
+        network = {"network": reader[field]} if field in reader else {}
+        names |= {base.but(**network).run_id, base.but(**network, **{field: value}).run_id}
+    assert len(names) == 1 + len(changes) + len(set(reader.values()) - {changes["network"]})
 
 
 def test_list_and_load_name_what_is_there(tmp_path, qm9):

@@ -70,7 +70,9 @@ def joined(site: Path) -> str:
     scripts += [f'<script src="{path.resolve().as_uri()}"></script>' for path in site.glob("_static/mathjax/tex-chtml.js")]
     contents = "".join(f'<li><a href="#{names[place]}">{page.select_one("h1").contents[0]}</a></li>' for place, page in pages)
     bodies = "\n".join(str(_article(site, place, page, names)) for place, page in pages)
-    head = f'<meta charset="utf-8"><title>{pages[0][1].title.text}</title>{"".join(styles)}<style>{STYLE}</style>{"".join(scripts)}'
+    head = (
+        f'<meta charset="utf-8"><title>{pages[0][1].title.text}</title>{"".join(styles)}<style>{STYLE}</style>{"".join(scripts)}'
+    )
     cover = f'<h1>{pages[0][1].select_one("h1").contents[0]}</h1><nav class="contents"><ul>{contents}</ul></nav>'
     return f'<!doctype html><html lang="en" data-theme="light"><head>{head}</head><body>{cover}{bodies}</body></html>'
 

@@ -33,7 +33,9 @@ def write_slides(site: Path) -> list[Path]:
 def deck(place: str, page: Any, head: str) -> str:
     """One chapter's slides as a page: a section for each, which the browser snaps to."""
     title = _title(page)
-    slides = [f'<h1>{escape(title)}</h1>{_question(page)}<p><a href="../{place}">The chapter</a> · <a href="index.html">All slides</a></p>']
+    slides = [
+        f'<h1>{escape(title)}</h1>{_question(page)}<p><a href="../{place}">The chapter</a> · <a href="index.html">All slides</a></p>'
+    ]
     for shown in page.select("article :is(figure[id], figure.picture, div.math[id])"):
         if shown.find_parent("details") is None:
             slides.append(f"<h2>{escape(_heading(shown))}</h2>{_before(shown)}{_moved(shown)}")
@@ -117,7 +119,7 @@ def _moved(element: Any) -> str:
     for image in copy.select("img[src]"):
         image["loading"] = "lazy"
         if not image["src"].startswith("data:"):
-            image["src"] = f"../{image['src'][image['src'].find('_images'):]}"
+            image["src"] = f"../{image['src'][image['src'].find('_images') :]}"
             image.attrs.pop("style", None)
     for each in copy.select("[id]"):
         del each["id"]

@@ -26,8 +26,8 @@ class Audit:
     substitutes, factors, scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete,
     `diagnose` examines the trained networks, `measures` counts what each measure marks, `verdicts` prints a verdict for every
     claim, `headline` writes the main result into the README and the front page, `foundation` examines published models (it
-    needs the dependency group of that name). `check` trains a stored row of any version again and says whether errors and predictions agree with what
-    is stored. Each can be stopped, and the same command continues.
+    needs the dependency group of that name). `check` trains a stored row of any version again and says whether errors and
+    predictions agree with what is stored. Each can be stopped, and the same command continues.
 
     $ equinotes audit run table
     $ equinotes audit diagnose

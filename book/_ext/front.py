@@ -18,8 +18,8 @@ from equinotes.support.text import orders_name, percent
 
 WIDTH, HEAD, ROW, LEFT, MIDDLE, LENGTH = 640, 36, 44, 70, 370, 150
 """Of the chart, in units of its view box: all, what stands above the bars, one bar, where the two sides begin, longest bar."""
-HEADS = {"damage": "shuffled in the trained network", "cost": "left out in training"}
-"""What the two sides show."""
+HEADS = {"damage": "order shuffled", "cost": "trained without"}
+"""What the two sides show, in words that fit a telephone."""
 
 
 @cache
@@ -91,8 +91,9 @@ class DamageChart(SphinxDirective):
         if not seeds:
             return []
         words = (
-            f"Change of the error of the network with orders {orders_name(numbers()['orders'])}, mean over seeds "
-            f"({seeds} examined); the two sides have scales of their own. Colours stand for orders throughout the book."
+            f"Change of the error of the network with orders {orders_name(numbers()['orders'])}: one order of the trained network "
+            f"is shuffled among atoms, or is left out in training. Means over seeds ({seeds} examined); the two sides have scales "
+            "of their own. Colours stand for orders throughout the book."
         )
         title = sentences("front")("chart_title", **numbers())
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'

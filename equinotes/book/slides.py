@@ -1,6 +1,7 @@
 """Slides, one deck for each chapter, made from the pages of the built site: its question, figures, equations and takeaways."""
 
 import re
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ SHARED = ("core", "space", "chart")
 def write_slides(site: Path) -> list[Path]:
     """Write `slides/NAME.html` for each chapter that opens with its question, and `slides/index.html`, which lists them."""
     pages = list(reading_order(site))
-    decks = [(place, page) for place, page in pages if _question(page) is not None and len(page.select(f"article {SHOWN}"))]
+    decks = [(place, page) for place, page in pages if _question(page) is not None and page.select(f"article :is({SHOWN})")]
     folder = site / FOLDER
     folder.mkdir(exist_ok=True)
     written = [folder / f"{Path(place).stem}.html" for place, _ in decks]
@@ -32,38 +33,40 @@ def write_slides(site: Path) -> list[Path]:
 
 def deck(place: str, page: Any, head: str) -> str:
     """One chapter's slides as a page: a section for each, which the browser snaps to."""
-    title = _title(page)
-    slides = [
-        f'<h1>{escape(title)}</h1>{_question(page)}<p><a href="../{place}">The chapter</a> · <a href="index.html">All slides</a></p>'
-    ]
-    for shown in page.select("article :is(figure[id], figure.picture, div.math[id])"):
+    body = "\n".join(f'<section class="slide" tabindex="-1">{slide}</section>' for slide in _slides(place, page))
+    kinds = dict.fromkeys(figure["data-picture"] for figure in page.select("article figure.picture"))
+    if kinds:
+        head += '<link rel="stylesheet" href="../_static/pictures/pictures.css">'
+        body += "".join(f'<script src="../_static/pictures/{name}.js" defer></script>' for name in (*SHARED, *kinds))
+    return _page(_title(page), head, body)
+
+
+def _slides(place: str, page: Any) -> Iterator[str]:
+    """The title with its question; each figure and equation that stands in the open; the last sections."""
+    ways = f'<p><a href="../{place}">The chapter</a> · <a href="index.html">All slides</a></p>'
+    yield f"<h1>{escape(_title(page))}</h1>{_question(page)}{ways}"
+    for shown in page.select(f"article :is({SHOWN})"):
         if shown.find_parent("details") is None:
-            slides.append(f"<h2>{escape(_heading(shown))}</h2>{_before(shown)}{_moved(shown)}")
+            yield f"<h2>{escape(_heading(shown))}</h2>{_before(shown)}{_moved(shown)}"
     for section in page.select("article section"):
         heading = section.find(re.compile("h[1-6]"), recursive=False)
         if heading and _text(heading).lower() in LAST:
             points = section.find_all(["ul", "p"], recursive=False) or section.select("ul")
-            slides.append(f"<h2>{escape(_text(heading))}</h2>{''.join(map(_moved, points))}")
-    body = "\n".join(f'<section class="slide" tabindex="-1">{slide}</section>' for slide in slides)
-    kinds = dict.fromkeys(figure["data-picture"] for figure in page.select("article figure.picture"))
-    scripts = "".join(
-        f'<script src="../_static/pictures/{name}.js" defer></script>' for name in ((*SHARED, *kinds) if kinds else ())
-    )
-    style = '<link rel="stylesheet" href="../_static/pictures/pictures.css">' if kinds else ""
-    return _page(title, head + style, body + scripts)
+            yield f"<h2>{escape(_text(heading))}</h2>{''.join(map(_moved, points))}"
 
 
 def _index(decks: list[tuple[str, Any]], head: str) -> str:
     items = "".join(f'<li><a href="{Path(place).stem}.html">{escape(_title(page))}</a></li>' for place, page in decks)
     words = "Made from the pages of the book. Arrow keys or Page Down turn them; printed, each slide is a page."
-    body = f'<section class="slide"><h1>Slides</h1><p>{words}</p><ol>{items}</ol><p><a href="../book/index.html">The book</a></p></section>'
-    return _page("Slides", head, body)
+    back = '<p><a href="../book/index.html">The book</a></p>'
+    return _page("Slides", head, f'<section class="slide"><h1>Slides</h1><p>{words}</p><ol>{items}</ol>{back}</section>')
 
 
 def _page(title: str, head: str, body: str) -> str:
     return (
-        f'<!doctype html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">{head}</head><body><main>{body}</main></body></html>\n'
+        '<!doctype html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8">'
+        f'<title>{escape(title)}</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"{head}</head><body><main>{body}</main></body></html>\n"
     )
 
 
@@ -72,7 +75,8 @@ def _head(first: Any) -> str:
     setup = "".join(str(script) for script in first.select("head script") if "window.MathJax" in script.text)
     return (
         '<link rel="icon" href="../_static/favicon.svg"><link rel="stylesheet" href="../_static/slides/slides.css">'
-        f'{setup}<script defer src="../_static/mathjax/tex-chtml.js"></script><script defer src="../_static/slides/slides.js"></script>'
+        f'{setup}<script defer src="../_static/mathjax/tex-chtml.js"></script>'
+        '<script defer src="../_static/slides/slides.js"></script>'
     )
 
 

@@ -94,7 +94,7 @@ class DamageChart(SphinxDirective):
             f"Change of the error of the network with orders {orders_name(numbers()['orders'])}, mean over seeds "
             f"({seeds} examined); the two sides have scales of their own. Colours stand for orders throughout the book."
         )
-        title = sentences("front")("chart_title", **numbers())
+        title = sentences("front")("chart_title", shown=shown, used=numbers()["used"])
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'
         return [nodes.raw("", html, format="html")]
 

@@ -95,7 +95,7 @@ class DamageChart(SphinxDirective):
             f"is shuffled among atoms, or is left out in training. Means over seeds ({seeds} examined); the two sides have scales "
             "of their own. Colours stand for orders throughout the book."
         )
-        title = sentences("front")("chart_title", **numbers())
+        title = sentences("front")("chart_title", shown=shown, used=numbers()["used"])
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'
         return [nodes.raw("", html, format="html")]
 

@@ -91,8 +91,8 @@ class DamageChart(SphinxDirective):
         if not seeds:
             return []
         words = (
-            f"Change of the error of the network with orders {orders_name(numbers()['orders'])}: one order of the trained network "
-            f"is shuffled among atoms, or is left out in training. Means over seeds ({seeds} examined); the two sides have scales "
+            f"Change of the error of the network with orders {orders_name(numbers()['orders'])}: one order of a trained network "
+            f"is shuffled among atoms, or left out in training. Means over seeds ({seeds} examined); the two sides have scales "
             "of their own. Colours stand for orders throughout the book."
         )
         title = sentences("front")("chart_title", shown=shown, used=numbers()["used"])

@@ -24,7 +24,7 @@ def reading_order(site: Path) -> Iterator[tuple[str, Any]]:
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         yield place, page
         following = page.select_one("a.right-next")
-        place = local_target(site, place, following["href"])[0] if following else None
+        place = local_target(site, place, str(following["href"]))[0] if following else None
 
 
 def local_target(site: Path, place: str, address: str) -> tuple[str | None, str]:

@@ -118,12 +118,13 @@ def _moved(element: Any) -> str:
     for link in copy.select("a[href]"):
         if link.select("img"):
             link.unwrap()
-        elif not link["href"].startswith("http"):
+        elif not str(link["href"]).startswith("http"):
             link.replace_with(link.get_text())
     for image in copy.select("img[src]"):
         image["loading"] = "lazy"
-        if not image["src"].startswith("data:"):
-            image["src"] = f"../{image['src'][image['src'].find('_images') :]}"
+        source = str(image["src"])
+        if not source.startswith("data:"):
+            image["src"] = f"../{source[source.find('_images') :]}"
             image.attrs.pop("style", None)
     for each in copy.select("[id]"):
         del each["id"]

@@ -16,7 +16,7 @@ from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
 from equinotes.support.text import orders_name, percent
 
-WIDTH, HEAD, ROW, LEFT, MIDDLE, LENGTH = 640, 36, 44, 70, 370, 150
+WIDTH, HEAD, ROW, LEFT, MIDDLE, LENGTH = 640, 36, 44, 90, 385, 130
 """Of the chart, in units of its view box: all, what stands above the bars, one bar, where the two sides begin, longest bar."""
 HEADS = {"damage": "order shuffled", "cost": "trained without"}
 """What the two sides show, in words that fit a telephone."""

@@ -23,7 +23,7 @@ book: env  ## build the site into _build/html: trains small networks and runs th
 	@$(BIN)/equinotes book
 
 test: env  ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 bench: env  ## measure against the peers again, into results/benchmarks (about an hour and a half; less with `python -m benchmarks --seconds 60`)
 	@$(BIN)/python -m pip install --quiet $$($(BIN)/python -c 'import tomllib; \

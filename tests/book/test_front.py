@@ -17,7 +17,7 @@ from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
 
 BOOK = Path(__file__).parents[2] / "book"
-NUMBERS = {"molecules": 2000, "steps": 500, "orders": (0, 1, 2), "seeds": 5, "used": 1}
+NUMBERS = {"molecules": 2000, "steps": 500, "orders": (0, 1, 2), "seeds": 5, "used": 1, "many": (0, 1, 2, 3)}
 NAN = float("nan")
 
 
@@ -38,30 +38,32 @@ def test_every_verdict_of_every_protocol_has_one_badge_and_is_counted(verdict):
     claims = [{"claim": "C1", "verdict": verdict}]
     say = sentences("front")
     assert len(re.findall(r'class="verdict verdict-\w+"', say("board", claims=claims))) == 1
-    assert "(C1)" in say("result", claims=claims, shown=[], **NUMBERS)
+    assert "(C1)" in say("result", claims=claims, shown=[], gained=[], level=[], **NUMBERS)
 
 
 def test_the_result_has_three_sentences_and_follows_the_numbers():
     shown = [{"l": 1, "damage": 2.0, "cost": 0.1}, {"l": 2, "damage": 0.5, "cost": NAN}, {"l": 3, "damage": -0.1, "cost": 0.3}]
     claims = [{"claim": f"C{k}", "verdict": second.VERDICTS[k % 2]} for k in (1, 2, 3)]
     say = sentences("front")
-    said = say("result", claims=claims, shown=shown, **NUMBERS)
+    said = say("result", claims=claims, shown=shown, gained=[3], level=[1, 2], **NUMBERS)
     assert len(re.findall(r"\.(?= [A-Z]|$)", said)) == 3
     assert "−10 % (l = 3) to +200 % (l = 1)" in said and "+10 % (l = 1) to +30 % (l = 3)" in said
     assert "1 is supported at this scale (C2) and 2 are supported in part (C1, C3)" in said
+    assert "As the paper says, training" in said and "of l = 3, and not clearly to those of l = 1 and 2." in said
+    assert "As the paper" not in say("result", claims=claims, shown=shown, gained=[1, 3], level=[2], **NUMBERS)
     assert len(said.split()) < 110
-    assert "not been examined" in say("result", claims=claims, shown=[], **NUMBERS)
-    assert say("chart_title", claims=claims, shown=shown, **NUMBERS).startswith("1 of 3 orders above 0 are shown to be used; ")
-    assert say("chart_title", claims=claims, shown=shown, **NUMBERS | {"used": 3}).startswith("Every order above 0 is used; ")
+    assert "not been examined" in say("result", claims=claims, shown=[], gained=[], level=[], **NUMBERS)
+    assert say("chart_title", shown=shown, used=1).startswith("1 of 3 orders above 0 are shown to be used; ")
+    assert say("chart_title", shown=shown, used=3).startswith("Every order above 0 is used; ")
 
 
 def test_the_chart_has_bars_as_long_as_their_numbers_and_says_what_is_missing(page):
     drawn = page.chart([{"l": 1, "damage": 0.5, "cost": NAN}, {"l": 4, "damage": 1.0, "cost": 0.1}])
     widths = [float(width) for width in re.findall(r'<rect [^>]*width="([\d.]+)"', drawn)]
-    assert widths == [pytest.approx(page.LENGTH / 2), page.LENGTH, page.LENGTH]
+    assert widths == [pytest.approx(page.LENGTH / 2), page.LENGTH, pytest.approx(page.LENGTH / 10)]
     assert re.findall(r'fill="(#\w+)"', drawn) == [order_colour(1), order_colour(4), order_colour(4)]
     label = re.search('aria-label="([^"]+)"', drawn)[1]
-    assert "l = 4 shuffled in the trained network: +100 %" in label and "l = 1 left out in training: not trained" in label
+    assert "l = 4 shuffled: +100 %" in label and "l = 1 trained without: not trained" in label
 
 
 def test_the_stored_tables_give_a_claim_for_each_card():

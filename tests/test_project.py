@@ -85,12 +85,13 @@ def test_version_is_the_same_everywhere():
 
 FOUNDATION = {"config", "irreps", "support"}
 ALLOWED = {
-    "config": {"support", "networks", "training"},  # of networks and terms, names and fields alone: no torch
+    "config": {"support", "bases", "networks", "training"},  # of bases, networks and terms, names and fields alone: no torch
     "irreps": {"support"},
     "support": set(),
     "data": FOUNDATION,
-    "layers": FOUNDATION | {"data"},
-    "networks": FOUNDATION | {"data", "layers"},
+    "bases": FOUNDATION | {"data"},
+    "layers": FOUNDATION | {"data", "bases"},
+    "networks": FOUNDATION | {"data", "bases", "layers"},
     "runs": FOUNDATION | {"data", "networks"},
     "training": FOUNDATION | {"data", "layers", "networks", "runs"},
     "sweeps": FOUNDATION | {"data", "runs", "training"},

@@ -18,7 +18,7 @@ from equinotes.audit.protocols.second.tables import SCHEMAS
 from equinotes.audit.report import deciding
 from equinotes.audit.tables import load_all
 from equinotes.book.parameters import read_notebook
-from equinotes.cli.audit import MARKS, SIX_ROWS, six_rows
+from equinotes.cli.audit import MARKS, headlines
 from equinotes.figures.deciding import plot_uses_and_costs
 from equinotes.support.templates import between_marks, sentences
 from equinotes.support.text import change_text
@@ -182,9 +182,11 @@ def test_chart_has_a_mark_for_every_seed(protocol2):
 
 
 def test_other_pages_copy_the_rows_as_the_tables_have_them(tables):
-    for place in SIX_ROWS:
-        text = (ROOT / place).read_text(encoding="utf-8")
-        assert between_marks(text, six_rows(tables), MARKS["second"]) == text, place
+    said = headlines(tables)
+    for name, places in MARKS.items():
+        for place in places:
+            text = (ROOT / place).read_text(encoding="utf-8")
+            assert between_marks(text, said[name], name) == text, f"{place}: run equinotes audit headline"
     rows = deciding.in_words(tables)
     assert [row["name"] for row in rows] == [claim.name for claim in CLAIMS]
     assert all(row["decisive"] and row["care"] and row["verdict"] for row in rows)

@@ -7,17 +7,18 @@ from types import ModuleType
 
 import pytest
 
-from equinotes.audit.protocol import NOT_RUN
+from equinotes.audit.protocol import NOT_RUN, named
 from equinotes.audit.protocols.first.claims import VERDICTS
 from equinotes.audit.protocols.second import claims as second
-from equinotes.audit.report.front import front
+from equinotes.audit.report.front import before, front
 from equinotes.audit.tables import load_all
 from equinotes.book.parameters import find_notebook
 from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
 
 BOOK = Path(__file__).parents[2] / "book"
-NUMBERS = {"molecules": 2000, "steps": 500, "orders": (0, 1, 2), "seeds": 5}
+NUMBERS = {"molecules": 2000, "steps": 500, "orders": (0, 1, 2), "seeds": 5, "used": 1}
+NAN = float("nan")
 
 
 def load(path: Path) -> ModuleType:
@@ -37,31 +38,35 @@ def test_every_verdict_of_every_protocol_has_one_badge_and_is_counted(verdict):
     claims = [{"claim": "C1", "verdict": verdict}]
     say = sentences("front")
     assert len(re.findall(r'class="verdict verdict-\w+"', say("board", claims=claims))) == 1
-    assert "(C1)" in say("result", claims=claims, damage=[], **NUMBERS)
+    assert "(C1)" in say("result", claims=claims, shown=[], **NUMBERS)
 
 
 def test_the_result_has_three_sentences_and_follows_the_numbers():
-    damage = [{"l": 0, "damage": 2.0}, {"l": 1, "damage": 0.5}, {"l": 2, "damage": -0.1}]
-    claims = [{"claim": f"C{k}", "verdict": VERDICTS[k % 2]} for k in (1, 2, 3)]
-    said = sentences("front")("result", claims=claims, damage=damage, **NUMBERS)
+    shown = [{"l": 1, "damage": 2.0, "cost": 0.1}, {"l": 2, "damage": 0.5, "cost": NAN}, {"l": 3, "damage": -0.1, "cost": 0.3}]
+    claims = [{"claim": f"C{k}", "verdict": second.VERDICTS[k % 2]} for k in (1, 2, 3)]
+    say = sentences("front")
+    said = say("result", claims=claims, shown=shown, **NUMBERS)
     assert len(re.findall(r"\.(?= [A-Z]|$)", said)) == 3
-    assert "−10 % (l = 2) to +200 % (l = 0)" in said and "+50 % for l = 1" in said
-    assert "2 are not reproduced (C1, C3)" in said and "1 is reproduced (C2)" in said
+    assert "−10 % (l = 3) to +200 % (l = 1)" in said and "+10 % (l = 1) to +30 % (l = 3)" in said
+    assert "1 is supported at this scale (C2) and 2 are supported in part (C1, C3)" in said
     assert len(said.split()) < 110
-    assert "not been examined" in sentences("front")("result", claims=claims, damage=[], **NUMBERS)
+    assert "not been examined" in say("result", claims=claims, shown=[], **NUMBERS)
+    assert say("chart_title", claims=claims, shown=shown, **NUMBERS).startswith("1 of 3 orders above 0 are shown to be used; ")
+    assert say("chart_title", claims=claims, shown=shown, **NUMBERS | {"used": 3}).startswith("Every order above 0 is used; ")
 
 
-def test_the_chart_has_a_bar_for_each_order_as_long_as_its_damage(page):
-    drawn = page.chart([{"l": 1, "damage": 0.5}, {"l": 4, "damage": 1.0}])
+def test_the_chart_has_bars_as_long_as_their_numbers_and_says_what_is_missing(page):
+    drawn = page.chart([{"l": 1, "damage": 0.5, "cost": NAN}, {"l": 4, "damage": 1.0, "cost": 0.1}])
     widths = [float(width) for width in re.findall(r'<rect [^>]*width="([\d.]+)"', drawn)]
-    assert widths[1] == pytest.approx(2 * widths[0], abs=0.2)
-    assert re.findall(r'fill="(#\w+)"', drawn) == [order_colour(1), order_colour(4)]
-    assert "l = 4: +100 %" in re.search('aria-label="([^"]+)"', drawn)[1]
+    assert widths == [pytest.approx(page.LENGTH / 2), page.LENGTH, page.LENGTH]
+    assert re.findall(r'fill="(#\w+)"', drawn) == [order_colour(1), order_colour(4), order_colour(4)]
+    label = re.search('aria-label="([^"]+)"', drawn)[1]
+    assert "l = 4 shuffled in the trained network: +100 %" in label and "l = 1 left out in training: not trained" in label
 
 
 def test_the_stored_tables_give_a_claim_for_each_card():
-    found = front(load_all())
-    assert [row["claim"] for row in found["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6"]
+    for found in (front(load_all(protocol=named("second"))), before(load_all())):
+        assert [row["claim"] for row in found["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6"]
 
 
 def test_launch_links_need_an_address_of_github():

@@ -4,8 +4,8 @@ The function is the simplest one that sees all products of two densities: the sq
 
     f_k(i) = (sum_{c, l, m} w_k[c, lm] A_i[c, lm])^2.
 
-Its mean over all rotations (`limit`) is a combination of power spectra. A product of orders l and l' holds orders up to l + l', so
-that the mean over a group is exact where 2 lmax is below the group's first invariant: lmax = 1 for T and O, 2 for I.
+Its mean over all rotations (`limit`) is a combination of power spectra. A product of orders l and l' holds orders up to l + l',
+so that the mean over a group is exact where 2 lmax is below the group's first invariant: lmax = 1 for T and O, 2 for I.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,8 @@ def averaged(
 ) -> Float[Tensor, "molecules columns"]:
     """Squares of random combinations, averaged over rotations: `count` columns for each element of the centre.
 
-    `turns` is a group (one, D2, T, O, I), "random12" for as many random rotations, "principal" for the four frames of a molecule's
-    principal axes (frame averaging, Puny et al., arXiv 2110.03336), or "all" for the exact mean over all rotations.
+    `turns` is a group (one, D2, T, O, I), "random12" for as many random rotations, "principal" for the four frames of the
+    molecule's principal axes (frame averaging, Puny et al., arXiv 2110.03336), or "all" for the exact mean over all rotations.
     """
     if turns == "principal":
         turn = principal_rotations(batch).to(batch.pos)

@@ -28,7 +28,13 @@ GENERATORS = {
 
 CHARACTERS: dict[str, dict[str, tuple[float, ...]]] = {
     "T": {"A": (1, 1, 1), "E": (2, -1, 2), "T": (3, 0, -1)},
-    "O": {"A1": (1, 1, 1, 1, 1), "A2": (1, 1, 1, -1, -1), "E": (2, -1, 2, 0, 0), "T1": (3, 0, -1, 1, -1), "T2": (3, 0, -1, -1, 1)},
+    "O": {
+        "A1": (1, 1, 1, 1, 1),
+        "A2": (1, 1, 1, -1, -1),
+        "E": (2, -1, 2, 0, 0),
+        "T1": (3, 0, -1, 1, -1),
+        "T2": (3, 0, -1, -1, 1),
+    },
     "I": {
         "A": (1, 1, 1, 1, 1),
         "T1": (3, 0, -1, GOLDEN, 1 - GOLDEN),
@@ -36,9 +42,9 @@ CHARACTERS: dict[str, dict[str, tuple[float, ...]]] = {
         "G": (4, 1, 0, -1, -1),
         "H": (5, -1, 1, 0, 0),
     },
-}  # fmt: skip
-"""Characters of the real irreducible representations. Classes are the identity, turns by 120 degrees, half turns (of O: those of T),
-then of O quarter turns and its other half turns, of I turns by 72 and by 144 degrees. E of T is two complex ones together."""
+}
+"""Characters of the real irreducible representations. Classes are the identity, turns by 120 degrees, half turns (of O: those of
+T), then of O quarter turns and its other half turns, of I turns by 72 and by 144 degrees. E of T is two complex ones together."""
 
 
 @cache

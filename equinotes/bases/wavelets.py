@@ -6,8 +6,8 @@ harmonic,
 .. math:: U_{jl}(r) = \Big(\sum_m |\rho * \psi_{jlm}|^2(r)\Big)^{1/2}, \qquad S_1 = \int U_{jl}^q, \qquad
           S_2 = \int \Big(\sum_m |U_{jl} * \psi_{j'lm}|^2\Big)^{q/2}, \quad j < j'.
 
-For q = 2 and first order the integral is, by Parseval's theorem, a sum over pairs of atoms of functions of their distance: it sees
-no angle, for any l. Other q and the second order do.
+For q = 2 and first order the integral is, by Parseval's theorem, a sum over pairs of atoms of functions of their distance: it
+sees no angle, for any l. Other q and the second order do.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,9 @@ def wavelets(
     return torch.stack(rows)
 
 
-def _molecule(pos: Tensor, z: Tensor, order: int, powers: tuple[float, ...], points: int, box: float) -> Float[Tensor, " columns"]:
+def _molecule(
+    pos: Tensor, z: Tensor, order: int, powers: tuple[float, ...], points: int, box: float
+) -> Float[Tensor, " columns"]:
     charges = torch.tensor([CHARGES[int(each)] for each in z], dtype=pos.dtype, device=pos.device)
     centred = pos - (charges[:, :1] * pos).sum(0) / charges[:, 0].sum()
     kernels = _kernels(points, box, pos.dtype, pos.device)

@@ -96,9 +96,7 @@ def costs(name: str, qm9: QM9, rows: Int[np.ndarray, " molecules"]) -> pd.DataFr
     return pd.DataFrame(found[1:], columns=["basis", "ms", "reference_ms"])  # the first round warms up
 
 
-def _change(
-    name: str, qm9: QM9, rows: Int[np.ndarray, " some"], seed: int, model: Fit, counts: np.ndarray, how: str
-) -> float:
+def _change(name: str, qm9: QM9, rows: Int[np.ndarray, " some"], seed: int, model: Fit, counts: np.ndarray, how: str) -> float:
     """Mean change of predictions [eV] for molecules that are turned at random, or shaken."""
     batch = batch_of(qm9, rows)
     rng = np.random.default_rng([2, seed])

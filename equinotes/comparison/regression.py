@@ -1,4 +1,4 @@
-"""Ridge regression on the columns of a basis: the composition first, then the rest."""
+"""Ridge regression on the columns of a basis, beside the composition, which is not penalised."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,23 @@ PENALTIES = np.logspace(-9, 3, 25)
 
 @dataclass(frozen=True)
 class Fit:
-    """Energies of the elements by least squares, then ridge regression of what they leave."""
+    """A constant and energies of the elements, and ridge coefficients of what they leave of the columns."""
 
-    elements: Float[np.ndarray, " elements"]
-    mean: Float[np.ndarray, " columns"]
+    elements: Float[np.ndarray, " terms"]
+    expected: Float[np.ndarray, "terms columns"]
+    """The columns' own fit by composition."""
     scale: Float[np.ndarray, " columns"]
     mixing: Float[np.ndarray, "columns kept"]
     """Random combinations where there are more columns than wanted, else the identity."""
     coefficients: Float[np.ndarray, " kept"]
-    rest: float
     penalty: float
 
     def __call__(
         self, counts: Float[np.ndarray, "molecules elements"], x: Float[np.ndarray, "molecules columns"]
     ) -> Float[np.ndarray, " molecules"]:
         """Predictions in the target's unit from counts of elements and columns."""
-        return counts @ self.elements + self.rest + ((x - self.mean) / self.scale) @ self.mixing @ self.coefficients
+        c = _with_constant(counts)
+        return c @ self.elements + ((x - c @ self.expected) / self.scale) @ self.mixing @ self.coefficients
 
 
 def fit(
@@ -41,20 +42,22 @@ def fit(
 
     More than `most` columns become `most` random combinations of them, so that bases are compared at an equal number.
     """
-    fitted = slice(0, len(y) - held_out)
-    elements = np.linalg.lstsq(counts[fitted], y[fitted], rcond=None)[0]
-    left = y - counts @ elements
-    mean, scale = x[fitted].mean(0), x[fitted].std(0)
-    scale = np.where(scale > 1e-12 * np.abs(x[fitted]).max(0).clip(1e-30), scale, np.inf)  # constant columns say nothing
-    z = (x - mean) / scale
+    c, fitted = _with_constant(counts), slice(0, len(y) - held_out)
+    both = np.linalg.lstsq(c[fitted], np.concatenate([y[fitted, None], x[fitted]], axis=1), rcond=None)[0]
+    elements, expected = both[:, 0], both[:, 1:]
+    left, z = y - c @ elements, x - c @ expected
+    scale = z[fitted].std(0)
+    scale = np.where(scale > 1e-10 * np.abs(x[fitted]).max(0), scale, np.inf)  # what composition fixes says nothing more
     width = x.shape[1]
     mixing = np.random.default_rng(seed).normal(size=(width, most)) / width**0.5 if width > most else np.eye(width)
-    z = z @ mixing
-    rest = float(left[fitted].mean())
+    z = (z / scale) @ mixing
     values, axes = np.linalg.eigh(z[fitted].T @ z[fitted])
-    projected = axes.T @ (z[fitted].T @ (left[fitted] - rest))
-    number = len(z[fitted])
-    tried = [axes @ (projected / (values.clip(0) + penalty * number)) for penalty in PENALTIES]
-    errors = [np.abs(z[fitted.stop :] @ one + rest - left[fitted.stop :]).mean() for one in tried]
+    projected = axes.T @ (z[fitted].T @ left[fitted])
+    tried = [axes @ (projected / (values.clip(0) + penalty * len(z[fitted]))) for penalty in PENALTIES]
+    errors = [np.abs(z[fitted.stop :] @ one - left[fitted.stop :]).mean() for one in tried]
     best = int(np.argmin(errors))
-    return Fit(elements, mean, scale, mixing, tried[best], rest, float(PENALTIES[best]))
+    return Fit(elements, expected, scale, mixing, tried[best], float(PENALTIES[best]))
+
+
+def _with_constant(counts: Float[np.ndarray, "molecules elements"]) -> Float[np.ndarray, "molecules terms"]:
+    return np.concatenate([np.ones((len(counts), 1)), counts], axis=1)

@@ -21,11 +21,11 @@ NUM_BASIS = 4
 """Radial functions."""
 PER_ELEMENT = 36
 """Columns of the regression for each of five elements: 180 in all, in every row that has as many."""
-MOLECULES, TRAIN, VALIDATION = 3000, 2000, 300
+MOLECULES, TRAIN, VALIDATION = 1800, 1200, 200
 """Molecules drawn from QM9 once, and how many of them each seed fits and chooses the penalty on; it tests on the others."""
 SEEDS = (0, 1, 2)
 """Each draws another split and other random combinations of channels."""
-TURNED, PAIRED_ROUNDS = 100, 5
+TURNED, PAIRED_ROUNDS = 60, 5
 """Test molecules that are turned, and rounds in which a row's cost and that of REFERENCE are measured in turns."""
 REFERENCE = "harmonics"
 """The row that costs and errors are compared with."""

@@ -1,5 +1,6 @@
 """The stored tables of the comparison: one row at a time, each with where its numbers come from."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def load(folder: Path | str | None = None) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def run(name: str, folder: Path | str | None = None, *, size: int | None = None, progress: bool = True) -> dict[str, pd.DataFrame]:
+def run(
+    name: str, folder: Path | str | None = None, *, size: int | None = None, progress: bool = True
+) -> dict[str, pd.DataFrame]:
     """Measure one row and store it in place of what was stored of it; returns its tables."""
     new = measure(name, load_qm9(progress=progress), size=size, progress=progress)
     place = folder_of(folder)
@@ -40,7 +43,7 @@ def run(name: str, folder: Path | str | None = None, *, size: int | None = None,
     for table, rows in new.items():
         old = load(place)[table]
         whole = pd.concat([part for part in (old[old["basis"] != name], rows) if len(part)], ignore_index=True)
-        write_atomically(place / f"{table}.parquet", lambda beside, whole=whole: whole.to_parquet(beside, index=False))
+        write_atomically(place / f"{table}.parquet", partial(whole.to_parquet, index=False))
     path = place / "provenance.json"
     known: dict[str, Any] = read_json(path) if path.is_file() else {}
     known[name] = {

@@ -14,7 +14,9 @@ def points(float64):
 
 
 def test_the_change_of_basis_to_harmonics_is_exact(points):
-    ours, theirs = (f(points, (0, 1, 2)) for f in (cartesian, lambda v, ls: o3.spherical_harmonics(list(ls), v, True, "integral")))
+    ours, theirs = (
+        f(points, (0, 1, 2)) for f in (cartesian, lambda v, ls: o3.spherical_harmonics(list(ls), v, True, "integral"))
+    )
     torch.testing.assert_close(ours[:, :4], theirs[:, :4], rtol=0, atol=1e-14)
     torch.testing.assert_close(to_harmonics(ours[:, 4:].unflatten(1, (3, 3))), theirs[:, 4:], rtol=0, atol=1e-14)
     torch.testing.assert_close(from_harmonics(theirs[:, 4:]).flatten(1), ours[:, 4:], rtol=0, atol=1e-14)

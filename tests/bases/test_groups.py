@@ -26,7 +26,9 @@ def test_a_mean_over_the_group_is_exact_below_its_first_invariant_and_not_there(
     points, weights = sphere_quadrature(14)
     for l in range(1, first + 1):
         value = harmonics(l, points) @ np.random.default_rng(l).normal(size=2 * l + 1)
-        left = mean_over(lambda r, l=l: harmonics(l, r) @ np.random.default_rng(l).normal(size=2 * l + 1), points, rotations(group))
+        left = mean_over(
+            lambda r, l=l: harmonics(l, r) @ np.random.default_rng(l).normal(size=2 * l + 1), points, rotations(group)
+        )
         share = (weights * left**2).sum() / (weights * value**2).sum()
         assert share < 1e-26 if l < first else share > 1e-4, l
         assert invariants(group, l) == (l == first)

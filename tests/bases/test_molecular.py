@@ -10,13 +10,13 @@ from e3nn import o3
 from equinotes import RunConfig, build_network
 from equinotes.analysis.harmonics import legendre as polynomial
 from equinotes.bases.averaged import averaged, turned
+from equinotes.bases.bessel import bessel
 from equinotes.bases.edge_frames import edge_frames
 from equinotes.bases.groups import rotations
 from equinotes.bases.spectrum import legendre, spectrum, tensors
 from equinotes.bases.wavelets import wavelets
 from equinotes.data.batches import Batch
 from equinotes.irreps import split_irreps
-from equinotes.layers.basis import bessel
 
 ROWS = [2, 40, 3000, 70_000]
 
@@ -83,7 +83,7 @@ EXACT = [("T", 1, True), ("T", 2, False), ("O", 1, True), ("O", 2, False), ("I",
 
 @pytest.mark.parametrize(("group", "lmax", "exact"), EXACT)
 def test_a_group_average_is_exact_while_products_stay_below_its_first_invariant(batch, radial, group, lmax, exact):
-    """Products of two orders up to lmax hold orders up to 2 lmax: below 3 (T), 4 (O), 6 (I) the mean is that over all rotations."""
+    """Products of orders up to lmax hold orders up to 2 lmax: below 3 (T), 4 (O), 6 (I) the mean is that over all rotations."""
     limit = averaged(batch, radial, lmax, "all", 10)
     off = relative(averaged(batch, radial, lmax, group, 10), limit)
     assert off < 1e-12 if exact else off > 1e-4

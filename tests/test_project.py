@@ -98,6 +98,7 @@ ALLOWED = {
     "analysis": FOUNDATION,
     "analysis/controls.py": FOUNDATION | {"runs"},
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
+    "analysis/sides.py": FOUNDATION | {"data", "networks"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
     "comparison": FOUNDATION | {"data", "bases", "runs"},
     "figures": set(),

@@ -111,6 +111,14 @@ class RunConfig:
     """How features of atoms become those of a molecule, in networks that pool before their last layers."""
     attribute_lmax: int = 3
     """Highest order of the steerable attributes of edges and atoms."""
+    skips: Literal["all", "none", "scalars", "directed", "dense"] = "all"
+    """Features that pass a block unchanged: all, as in the paper, none, those of l = 0, those of l > 0, or of all blocks before."""
+    curriculum: Literal["none", "rising", "falling"] = "none"
+    """Orders that join during the first half of the steps, from the lowest up or, after l = 0, from the highest down."""
+    pretrain_epochs: int = 0
+    """First epochs in which the additional terms alone are the loss; afterwards the error alone is."""
+    reinitialise: Literal["none", "scalars", "directed", "all"] = "none"
+    """Weights that start anew after these epochs: those of the paths from l = 0 to l = 0, those of all others, or all."""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -152,6 +160,14 @@ class RunConfig:
             raise UserError(f"terms must name each term once, got {self.terms}")
         if len(self.terms) != len(self.term_weights) or not all(0 <= weight < float("inf") for weight in self.term_weights):
             raise UserError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
+        if not 0 <= self.pretrain_epochs < self.epochs:
+            raise UserError(
+                f"pretrain_epochs must be at least 0 and leave one of {self.epochs} epochs, got {self.pretrain_epochs}"
+            )
+        if self.pretrain_epochs and not self.terms:
+            raise UserError("pretrain_epochs needs terms: they are what is trained on first")
+        if self.reinitialise != "none" and not self.pretrain_epochs:
+            raise UserError(f"reinitialise={self.reinitialise!r} needs pretrain_epochs: weights start anew after them")
         _check_registries(self)
 
     @property

@@ -112,7 +112,7 @@ class RunConfig:
     attribute_lmax: int = 3
     """Highest order of the steerable attributes of edges and atoms."""
     skips: Literal["all", "none", "scalars", "directed", "dense"] = "all"
-    """Features that pass a block unchanged: all, as in the paper, none, those of l = 0, those of l > 0, or of all blocks before."""
+    """Features added to a block's: all, as in the paper, none, l = 0, l > 0, or the mean of all blocks before."""
     curriculum: Literal["none", "rising", "falling"] = "none"
     """Orders that join during the first half of the steps, from the lowest up or, after l = 0, from the highest down."""
     pretrain_epochs: int = 0

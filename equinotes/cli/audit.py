@@ -168,6 +168,8 @@ class Audit:
         from equinotes.support.repository import find_root
         from equinotes.support.templates import between_marks
 
+        if self.protocol not in MARKS:
+            raise UserError(f"no page states a headline of protocol {self.protocol!r}; known: {', '.join(MARKS)}")
         name = MARKS[self.protocol]
         said = _headline(load_all(self.results_dir)) if name == "result" else six_rows(load_all(self.results_dir, self.version))
         for place in HEADLINES if name == "result" else SIX_ROWS:

@@ -16,8 +16,8 @@ from equinotes.layers.plain import Reference as Plain
 from equinotes.networks.base import BlockPath, Edit, Layer, Layered, Parts
 from equinotes.networks.reference import NUM_ELEMENTS
 
-NEIGHBOURS = 2.05
-"""Bonds of an atom of QM9 on average: 37 directed bonds for 18 atoms."""
+CONVOLVED = 0.12 * 37**0.5
+"""Size of a convolution's output times its norm, from features of size one: random weights, bonds and cutoff of the paper."""
 IMPLEMENTATIONS: dict[str, type[Fast] | type[Plain]] = {"fast": Fast, "e3nn": Plain}
 
 
@@ -62,7 +62,7 @@ class PaperNetwork(Layered):
 
     @property
     def affine(self) -> bool:
-        """Without gates and dense skips: weights of the products depend on distances alone, so that no layer is nonlinear in its features."""
+        """Without gates weights depend on distances alone: no layer is nonlinear in its features. Dense skips pass layers by."""
         return not self.config.gate and self.config.skips != "dense"
 
     def edges(self, batch: Batch) -> Any:
@@ -163,10 +163,11 @@ class PaperNetwork(Layered):
 def without_skip(degree_norm: float) -> float:
     r"""Factor of a convolution whose input is not added to its output.
 
-    From features of variance one a convolution makes :math:`q = n / d^2` with n neighbours and the norm d, and the sum with its
-    input has 1 + q: the factor is :math:`\sqrt{(1 + q) / q}`.
+    From features of size one a convolution makes some of size q (`CONVOLVED`, measured), and the sum with its input has the
+    size :math:`\sqrt{1 + q^2}`: the factor is their ratio.
 
     >>> round(without_skip(37**0.5), 2)
-    4.36
+    8.39
     """
-    return (1 + degree_norm**2 / NEIGHBOURS) ** 0.5
+    q = CONVOLVED / degree_norm
+    return float((1 + q**2) ** 0.5 / q)

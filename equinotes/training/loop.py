@@ -32,7 +32,7 @@ from equinotes.training.checkpoints import Position, State, load_checkpoint, sav
 from equinotes.training.objective import Objective, pretraining_steps
 from equinotes.training.prediction import predict
 from equinotes.training.schedules import SCHEDULES
-from equinotes.training.stages import enter
+from equinotes.training.stages import enter, keep_orders
 from equinotes.training.targets import prepare
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -101,6 +101,8 @@ def begin(run: Run, config: RunConfig, qm9: QM9, device: str) -> tuple[State, Sp
     write_json(run.path / runs.CONFIG, config.to_dict())
     write_json(run.path / runs.SPLIT, {part: qm9.index[rows].tolist() for part, rows in asdict(split).items()})
     load_checkpoint(run.path / runs.CHECKPOINT, state)
+    done = state.position.epoch * steps_per_epoch(config) + state.position.step
+    keep_orders(net, config, max(done - 1, 0), config.epochs * steps_per_epoch(config))
     state.position.sittings += 1
     return state, split
 

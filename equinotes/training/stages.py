@@ -29,13 +29,18 @@ def orders_at(config: RunConfig, step: int, steps: int) -> tuple[int, ...]:
 
 def enter(state: State, config: RunConfig, step: int, steps: int) -> None:
     """Make ready for a step: the curriculum's orders, and a fresh start after a pre-training."""
-    if config.curriculum != "none" and isinstance(state.net, PaperNetwork):
-        state.net.keep_orders(orders_at(config, step, steps))
+    keep_orders(state.net, config, step, steps)
     if step and step == pretraining_steps(config):
         reinitialise(state.net, config)
         state.optimizer.state.clear()
         if state.average is not None:
             state.average.restart()
+
+
+def keep_orders(net: Network, config: RunConfig, step: int, steps: int) -> None:
+    """Put a curriculum's network into the state of a step: a checkpoint does not hold it."""
+    if config.curriculum != "none" and isinstance(net, PaperNetwork):
+        net.keep_orders(orders_at(config, step, steps))
 
 
 @torch.no_grad()

@@ -275,11 +275,11 @@ def test_noise_of_the_bottleneck_goes_on_and_its_control_takes_that_of_the_next_
 
 def test_the_bottleneck_closes_what_leads_nowhere_first(qm9):
     """Behind the last block of the paper's network orders above 0 reach no energy: their nats fall, those of l = 0 stay."""
-    config = SMOKE.but(ls=(0, 1), num_blocks=2, terms=("bottleneck",), term_weights=(3e-3,))
+    config = SMOKE.but(ls=(0, 1), num_blocks=2, terms=("bottleneck",), term_weights=(1e-2,))
     net, split = prepare(config, qm9)
     objective = Objective(config, net)
     optimizer = torch.optim.AdamW([*net.parameters(), *objective.parameters()], lr=2e-2)
-    for step in range(100):
+    for step in range(200):
         optimizer.zero_grad()
         objective.of_rows(net, qm9, split.train[:16], step, "cpu").total.backward()
         optimizer.step()

@@ -64,7 +64,7 @@ class Term(nn.Module):
 def features_of(net: Network, batch: Batch) -> dict[int, Parts]:
     """Features behind each block, part of the graph, as `Seen.features` has them."""
     kept: dict[int, Parts] = {}
-    net.outputs(batch, edit=lambda block, parts: kept.setdefault(block, parts))
+    net.outputs(batch, edit=kept.setdefault)
     return kept
 
 

@@ -20,8 +20,8 @@ class Denoise(Term):
     .. math:: \langle |v_i - e_i|^2 / 3 \rangle, \qquad v_i = \sum_c w_c\, x_i[l=1, c]
 
     e is normal with the mean of each molecule taken off, which no network that sees differences of positions could find. Bonds
-    stay. 1 means that nothing was found (a little less in small molecules). As a pre-training: `pretrain_epochs`. The objective is
-    that of arXiv 2206.00133 and, for the vectors of equivariant networks, 2403.09549.
+    stay. 1 means that nothing was found (a little less in small molecules). As a pre-training: `pretrain_epochs`. The
+    objective is that of arXiv 2206.00133 and, for the vectors of equivariant networks, 2403.09549.
     """
 
     def __init__(self, config: RunConfig, net: Network) -> None:

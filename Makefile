@@ -32,7 +32,7 @@ slides: book  ## slides for each chapter, made from its page: _build/html/slides
 	@echo "slides: _build/html/slides/index.html"
 
 test: env  ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 bench: env  ## measure against the peers again, into results/benchmarks (about an hour and a half; less with `python -m benchmarks --seconds 60`)
 	@$(BIN)/python -m pip install --quiet $$($(BIN)/python -c 'import tomllib; \

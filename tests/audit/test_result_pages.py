@@ -1,6 +1,5 @@
 """The pages of results say what the stored tables hold: they change with them, and build from whatever is there."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -128,28 +127,9 @@ def test_every_table_speaks_on_the_pages(stored, altered, name, column, said):
     assert str(said(load_all(stored))) != str(said(altered(name, shuffled)))
 
 
-def shown(page: Path, folder: Path) -> str:
-    """All Markdown that the cells of a page show, run in this process."""
-    space, texts = {}, []
-    for cell in read_notebook(page).cells:
-        if cell.cell_type != "code":
-            continue
-        *before, last = ast.parse(cell.source).body
-        exec(compile(ast.Module(before, []), page.name, "exec"), space)
-        if not isinstance(last, ast.Expr):
-            exec(compile(ast.Module([last], []), page.name, "exec"), space)
-        elif isinstance(text := getattr(eval(compile(ast.Expression(last.value), page.name, "eval"), space), "data", None), str):
-            texts.append(text)
-        if "parameters" in cell.metadata.get("tags", []):
-            space["results_dir"] = str(folder)
-    plt.close("all")
-    return "\n".join(texts)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_pages_build_from_whatever_is_stored(page, any_state, monkeypatch):
-    monkeypatch.setattr(plt, "show", lambda: None)
-    text = shown(page, any_state)
+def test_pages_build_from_whatever_is_stored(page, any_state, shown):
+    text = shown(page, results_dir=str(any_state))
     assert "nan" not in text.lower().replace("nanometre", "")
     runs = load_all(any_state)["runs"]
     assert page.stem.startswith("08") or len(runs) == 196 or "not run" in text.replace("\u00a0", " ")

@@ -58,7 +58,7 @@ class RunConfig:
     atom_dim: int = 64
     """Width of the embedding of the atomic number."""
     num_basis: int = 20
-    """Bessel functions of the bond length."""
+    """Radial functions of the bond length."""
     cutoff: float = 6.0
     """End of the radial basis, and of the radius graph [Angstrom]."""
     graph: Literal["bonds", "radius"] = "bonds"
@@ -111,6 +111,8 @@ class RunConfig:
     """How features of atoms become those of a molecule, in networks that pool before their last layers."""
     attribute_lmax: int = 3
     """Highest order of the steerable attributes of edges and atoms."""
+    radial: str = "bessel"
+    """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases."""
     skips: Literal["all", "none", "scalars", "directed", "dense"] = "all"
     """Features added to a block's: all, as in the paper, none, l = 0, l > 0, or the mean of all blocks before."""
     curriculum: Literal["none", "rising", "falling"] = "none"
@@ -290,9 +292,10 @@ def check_target(name: str) -> str:
 
 
 def _check_registries(config: RunConfig) -> None:
-    """UserError for an unknown network or term, and for a field that this network does not read."""
-    from equinotes import networks  # light: names and fields, no torch
+    """UserError for an unknown basis, network or term, and for a field that this network does not read."""
+    from equinotes import bases, networks  # light: names and fields, no torch
     from equinotes.training import terms
 
+    bases.check(config)
     networks.check(config)
     terms.check(config)

@@ -123,6 +123,7 @@ DEFAULT = "first"
 PROTOCOLS: dict[str, str] = {
     "first": "equinotes.audit.protocols.first",
     "second": "equinotes.audit.protocols.second",
+    "networks": "equinotes.audit.protocols.networks",
     "strategies": "equinotes.audit.protocols.strategies",
 }
 """Versions by name, and the module of each."""

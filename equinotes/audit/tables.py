@@ -93,7 +93,9 @@ LATER: dict[str, dict[str, Any]] = {
     "probes": {"folds": "molecules"},
 }
 """Columns that the first stored tables lack, and the value of a row without them."""
-DIAGNOSTICS = tuple(name for name in SCHEMAS if name not in ("runs", "metrics", "predictions", "baselines"))
+TRAINED = ("runs", "metrics", "curves", "predictions", "baselines")
+"""Tables that come from runs and their targets; all others come from examining networks."""
+DIAGNOSTICS = tuple(name for name in SCHEMAS if name not in TRAINED)
 """Tables that examining the networks makes."""
 
 
@@ -103,7 +105,7 @@ def names_of(protocol: Protocol | None = None) -> list[str]:
     apart = [f"predictions_{experiment}" for experiment in protocol.apart]
     names = list(protocol.schemas or SCHEMAS)
     place = names.index("predictions") + 1
-    return [*names[:place], *apart, *names[place:]]
+    return list(dict.fromkeys([*names[:place], *apart, *names[place:]]))
 
 
 def command_of(name: str, protocol: Protocol | None = None) -> str:
@@ -115,7 +117,7 @@ def command_of(name: str, protocol: Protocol | None = None) -> str:
     protocol = protocol or named()
     if name.startswith("foundation"):
         return "equinotes audit foundation"
-    if name in DIAGNOSTICS or name == "uses":
+    if _family(name) not in TRAINED:
         return f"equinotes audit diagnose{protocol.words}"
     if name == "baselines":
         return f"equinotes audit store{protocol.words}"
@@ -138,7 +140,7 @@ def schema_of(name: str, protocol: Protocol | None = None) -> Mapping[str, str]:
     schemas = (protocol or named()).schemas or SCHEMAS
     if name not in schemas and not name.startswith("predictions_"):
         raise UserError(unknown("table", name, list(schemas)))
-    return schemas[_family(name)]
+    return schemas[name if name in schemas else _family(name)]
 
 
 def _family(name: str) -> str:
@@ -214,7 +216,7 @@ def write(
     except (KeyError, pa.ArrowException) as error:
         raise UserError(f"table {name} does not have the columns {', '.join(kinds)}: {error}") from error
     path = place / f"{name}.parquet"
-    write_atomically(path, lambda beside: pq.write_table(stored, beside, compression="zstd"))
+    write_atomically(path, lambda beside: _write_parquet(stored, beside))
     known = read_json(place / PROVENANCE) if (place / PROVENANCE).exists() else {}
     now = {
         "commit": provenance.commit(),
@@ -252,6 +254,13 @@ def merged(
 def _further(name: str, column: str) -> str | None:
     """The kind of a column beyond the schema; None where the table takes no such column."""
     return next((kind for start, kind in FURTHER.get(_family(name), {}).items() if column.startswith(start)), None)
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    """Compressed; numbers byte by byte and without a dictionary, which halves a table of predictions."""
+    numbers = [column.name for column in table.schema if pa.types.is_floating(column.type)]
+    others = [name for name in table.column_names if name not in numbers]
+    pq.write_table(table, path, compression="zstd", use_dictionary=others, use_byte_stream_split=numbers)
 
 
 def _fits(kind: pa.DataType, wanted: str) -> bool:

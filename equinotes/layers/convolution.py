@@ -15,7 +15,7 @@ from torch.nn.functional import silu
 from equinotes.data.batches import Batch
 from equinotes.irreps import natural
 from equinotes.layers.coupling import coupling
-from equinotes.layers.geometry import Geometry, geometry
+from equinotes.layers.geometry import Geometry, Radial, geometry
 from equinotes.layers.messages import Messages
 from equinotes.layers.paths import paths
 
@@ -94,8 +94,8 @@ class Fast:
 
     first, inner = FirstConvolution, Convolution
 
-    def __init__(self, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> None:
-        self.ls, self.mul, self.num_basis, self.cutoff = ls, mul, num_basis, cutoff
+    def __init__(self, ls: tuple[int, ...], mul: int, radial: Radial) -> None:
+        self.ls, self.mul, self.radial = ls, mul, radial
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms 1 mul"]:
@@ -104,7 +104,7 @@ class Fast:
 
     def edges(self, batch: Batch) -> Geometry:
         """Directions, lengths and coupling matrices of a batch, shared by all blocks."""
-        return geometry(batch, self.ls, self.mul, self.num_basis, self.cutoff)
+        return geometry(batch, self.ls, self.mul, self.radial)
 
     @staticmethod
     def split(x: Float[Tensor, "atoms components mul"], irreps: str) -> dict[str, Float[Tensor, "atoms mul m"]]:

@@ -52,15 +52,16 @@ def unreached(config: RunConfig) -> str | None:
 NETWORKS = {
     "paper": Entry(
         "equinotes.networks.paper:PaperNetwork",
-        reads="ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block skips curriculum reinitialise",
+        reads="ls mul num_blocks atom_dim num_basis radial cutoff graph degree_norm gate last_block skips curriculum "
+        "reinitialise",
     ),
     "nequip": Entry(
         "equinotes.networks.nequip:NequIP",
-        reads="ls mul num_blocks num_basis cutoff graph degree_norm parity",
+        reads="ls mul num_blocks num_basis radial cutoff graph degree_norm parity",
     ),
     "se3_transformer": Entry(
         "equinotes.networks.se3_transformer:SE3Transformer",
-        reads="ls mul num_blocks num_basis cutoff graph heads channels_div pooling",
+        reads="ls mul num_blocks num_basis radial cutoff graph heads channels_div pooling",
         refuses=unattended,
     ),
     "segnn": Entry(

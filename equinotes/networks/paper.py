@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equinotes.bases import radial_basis
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.irreps import irreps_of
@@ -41,7 +42,7 @@ class PaperNetwork(Layered):
     def __init__(self, config: RunConfig, implementation: str = "fast", *, all_outputs: bool = False) -> None:
         super().__init__(len(config.auxiliary))
         self.config, self.all_outputs = config, all_outputs
-        self.layout = IMPLEMENTATIONS[implementation](config.ls, config.mul, config.num_basis, config.cutoff)
+        self.layout = IMPLEMENTATIONS[implementation](config.ls, config.mul, radial_basis(config))
         self.ls_by_block = [config.ls] * config.num_blocks
         if config.last_block == "scalars":
             self.ls_by_block[-1] = (0,)

@@ -52,9 +52,10 @@ def plot_free_scales(sizes: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Reads `block`, `l`, `before`, `after`.
     """
     ax = ax or plt.subplots(figsize=(6, 3.2))[1]
-    for l, rows in sizes.groupby("l"):
-        ax.plot(rows["block"], rows["before"], color=order_colour(int(l)), marker=order_marker(int(l)), label=f"$l={l}$")
-        ax.plot(rows["block"], rows["after"], color=order_colour(int(l)), marker=order_marker(int(l)), ls="--", mfc="none")
+    for l in sorted(set(sizes["l"].tolist())):
+        rows, colour, marker = sizes[sizes["l"] == l], order_colour(l), order_marker(l)
+        ax.plot(rows["block"], rows["before"], color=colour, marker=marker, label=f"$l={l}$")
+        ax.plot(rows["block"], rows["after"], color=colour, marker=marker, ls="--", mfc="none")
     ax.set(yscale="log", xlabel="block", ylabel="mean square of the features", xticks=np.unique(sizes["block"]))
     ax.legend(title="before (after: dashed)", loc="upper left", bbox_to_anchor=(1, 1))
     return ax

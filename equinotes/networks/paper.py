@@ -1,6 +1,6 @@
 """The paper's network: embedding, equivariant blocks with skips, a sum of energies over atoms."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from equinotes.bases import radial_basis
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.irreps import irreps_of
-from equinotes.layers.convolution import Fast
+from equinotes.layers.convolution import Convolution, Fast, FirstConvolution
 from equinotes.layers.gate import Gate
 from equinotes.layers.paths import paths
 from equinotes.layers.plain import Reference as Plain
@@ -92,7 +92,8 @@ class PaperNetwork(Layered):
                 for path in every
             ]
             like = self.path_weight(block)
-            layer.path_factors = None if left == every else torch.tensor(factors, dtype=like.dtype, device=like.device)
+            used = None if left == every else torch.tensor(factors, dtype=like.dtype, device=like.device)
+            cast(Convolution | FirstConvolution, layer).path_factors = used
 
     def _new(self, layer: int, x: Tensor, edges: Any, everything: bool) -> Tensor:
         """What the convolution and the gate of a block put out."""

@@ -52,11 +52,11 @@ def unreached(config: RunConfig) -> str | None:
 NETWORKS = {
     "paper": Entry(
         "equinotes.networks.paper:PaperNetwork",
-        reads="ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block",
+        reads="ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block body_order",
     ),
     "nequip": Entry(
         "equinotes.networks.nequip:NequIP",
-        reads="ls mul num_blocks num_basis cutoff graph degree_norm parity",
+        reads="ls mul num_blocks num_basis cutoff graph degree_norm parity body_order",
     ),
     "se3_transformer": Entry(
         "equinotes.networks.se3_transformer:SE3Transformer",

@@ -11,6 +11,7 @@ from equinotes.data.batches import Batch
 from equinotes.irreps import irreps_of
 from equinotes.layers.convolution import Fast
 from equinotes.layers.gate import Gate
+from equinotes.layers.many_body import ManyBody
 from equinotes.layers.paths import paths
 from equinotes.layers.plain import Reference as Plain
 from equinotes.networks.base import BlockPath, Layer, Layered, Parts
@@ -25,9 +26,9 @@ class PaperNetwork(Layered):
     .. math:: x^1 = \mathrm{conv}_1(\mathrm{embedding}(z)), \qquad x^k = x^{k-1} + \mathrm{conv}_k(x^{k-1}), \qquad
               E = \mu + \sigma\,(a \sum_i r \cdot x^K_i[l=0] + b) + \sum_i \epsilon_{z_i}
 
-    with mean, scale and energies per element set by `set_reference`. With `config.gate` each convolution is followed by a gate.
-    The last block's outputs of l > 0 never reach the energy: the fast implementation leaves them out unless `all_outputs` is
-    set, or somebody looks (`features`, `edit`).
+    with mean, scale and energies per element set by `set_reference`. With a `config.body_order` above 2 each convolution is
+    followed by a many-body product, with `config.gate` by a gate. Without products, the last block's outputs of l > 0 never
+    reach the energy: the fast implementation leaves them out unless `all_outputs` is set, or somebody looks (`features`, `edit`).
     """
 
     implementations = tuple(IMPLEMENTATIONS)
@@ -49,6 +50,7 @@ class PaperNetwork(Layered):
             irreps = (self.layers[k].irreps, irreps_of(config.ls, 1), irreps_out)
             self.blocks.append(convolution(*irreps, config.num_basis, config.mul, config.degree_norm))
         self.gates = nn.ModuleList(Gate(len(ls), config.mul) for ls in self.ls_by_block if config.gate)
+        self.products = nn.ModuleList(ManyBody(irreps, config.body_order) for irreps in outs if config.body_order > 2)
         self.readout = nn.Parameter(torch.randn(config.mul))
         self.energy = nn.Linear(1, 1)
         if config.auxiliary:  # drawn last, so that everything else starts as it would without them
@@ -56,8 +58,8 @@ class PaperNetwork(Layered):
 
     @property
     def affine(self) -> bool:
-        """Without gates: weights of the products depend on distances alone, so that no layer is nonlinear in its features."""
-        return not self.config.gate
+        """Without gates and many-body products: weights depend on distances alone, so that no layer is nonlinear."""
+        return not self.config.gate and not self.products
 
     def edges(self, batch: Batch) -> Any:
         """Harmonics and radial basis, in the form of the implementation."""
@@ -68,9 +70,11 @@ class PaperNetwork(Layered):
         return self.layout.embed(self.embedding(batch.z))
 
     def step(self, layer: int, x: Tensor, edges: Any, *, everything: bool) -> Tensor:
-        """Convolution, gate and skip of block `layer`."""
-        only_scalars = layer == len(self.blocks) and not (everything or self.all_outputs)
+        """Convolution, many-body product, gate and skip of block `layer`."""
+        only_scalars = layer == len(self.blocks) and not (everything or self.all_outputs or self.products)
         new = self.blocks[layer - 1](x, edges, only_scalars)
+        if self.products:
+            new = self.join(self.products[layer - 1](self.split(layer, new)))
         if self.config.gate:
             new = self.join(self.gates[layer - 1](self.split(layer, new)))
         return new if layer == 1 else new + x[:, : new.shape[1]]

@@ -81,6 +81,8 @@ def not_stackable(net: Network) -> str | None:
         return f"must be the paper's, got network={config.network!r}"
     if config.gate or config.auxiliary or config.terms or config.graph != "bonds":
         return "have no gates, auxiliary targets, additional terms or other graphs than bonds"
+    if config.body_order > 2:
+        return f"have no many-body products, got body_order={config.body_order}"
     return None
 
 

@@ -85,26 +85,29 @@ def test_version_is_the_same_everywhere():
 
 FOUNDATION = {"config", "irreps", "support"}
 ALLOWED = {
-    "config": {"support", "networks", "training"},  # of networks and terms, names and fields alone: no torch
+    "config": {"support", "bases", "networks", "training"},  # of bases, networks and terms, names and fields alone: no torch
     "irreps": {"support"},
     "support": set(),
     "data": FOUNDATION,
-    "layers": FOUNDATION | {"data"},
-    "networks": FOUNDATION | {"data", "layers"},
+    "bases": FOUNDATION | {"data"},
+    "layers": FOUNDATION | {"data", "bases"},
+    "networks": FOUNDATION | {"data", "bases", "layers"},
     "runs": FOUNDATION | {"data", "networks"},
     "training": FOUNDATION | {"data", "layers", "networks", "runs"},
     "sweeps": FOUNDATION | {"data", "runs", "training"},
     "analysis": FOUNDATION,
     "analysis/controls.py": FOUNDATION | {"runs"},
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
+    "analysis/sides.py": FOUNDATION | {"data", "networks"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
+    "comparison": FOUNDATION | {"data", "bases", "runs"},
     "figures": set(),
     "exercises": FOUNDATION | {"data", "networks"},
     "exercises/make_small.py": FOUNDATION | {"data", "training"},
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
     "book/pictures.py": FOUNDATION | {"analysis", "figures"},
-    "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "book"},
+    "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "comparison", "book"},
 }
 """What each room may import beside itself."""
 

@@ -1,4 +1,4 @@
-"""The front page, made from the stored tables: `{main-result}`, `{damage-chart}` and `{claims-board}`."""
+"""The front page, made from the stored tables: `{main-result}`, `{first-result}`, `{damage-chart}` and `{claims-board}`."""
 
 from functools import cache
 from html import escape
@@ -9,39 +9,50 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from equinotes.audit.report.front import front
+from equinotes.audit.protocol import named
+from equinotes.audit.report import front
 from equinotes.audit.tables import load_all
 from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
-from equinotes.support.text import percent
+from equinotes.support.text import orders_name, percent
 
-WIDTH, ROW, LEFT, RIGHT = 640, 44, 90, 110
-"""Of the chart, in units of its view box: all, one bar, what stands left and right of the bars."""
+WIDTH, HEAD, ROW, LEFT, MIDDLE, LENGTH = 640, 36, 44, 84, 380, 150
+"""Of the chart, in units of its view box: all, what stands above the bars, one bar, where the two sides begin, longest bar."""
+HEADS = {"damage": "shuffled", "cost": "trained without"}
+"""What the two sides show."""
 
 
 @cache
 def numbers() -> dict[str, Any]:
-    """What the stored tables say."""
-    return front(load_all())
+    """What the stored tables of protocol 2 say."""
+    return front.front(load_all(protocol=named("second")))
 
 
-def chart(damage: list[dict[str, Any]]) -> str:
-    """Bars of the damage done by shuffling each order, as SVG that takes the letters' colour from the page.
+def chart(shown: list[dict[str, Any]]) -> str:
+    """Bars for each order, as SVG that takes the letters' colour from the page: shuffled on the left, left out on the right.
 
-    >>> chart([{"l": 0, "damage": 2.0}]).count("<rect")
-    1
+    Both sides have one scale.
+
+    >>> chart([{"l": 1, "damage": 2.0, "cost": 0.1}]).count("<rect")
+    2
     """
-    height, most = ROW * len(damage) + 10, max(row["damage"] for row in damage)
-    parts = []
-    for k, row in enumerate(damage):
-        top, length = 8 + ROW * k, max(2.0, (WIDTH - LEFT - RIGHT) * row["damage"] / most)
-        parts += [
-            f'<text x="{LEFT - 12}" y="{top + 24}" text-anchor="end">l = {row["l"]}</text>',
-            f'<rect x="{LEFT}" y="{top}" width="{length:.1f}" height="{ROW - 12}" fill="{order_colour(row["l"])}"/>',
-            f'<text x="{LEFT + length + 10:.1f}" y="{top + 24}">{percent(row["damage"])}</text>',
-        ]
-    said = "; ".join(f"l = {row['l']}: {percent(row['damage'])}" for row in damage)
-    label = escape(f"Change of the error when one order is shuffled among the atoms. {said}")
+    parts, said = [], []
+    most = max((abs(row[name]) for row in shown for name in HEADS if row[name] == row[name]), default=1.0)
+    for name, left in (("damage", LEFT), ("cost", MIDDLE)):
+        parts.append(f'<text x="{left}" y="20" class="head">{HEADS[name]}</text>')
+        for k, row in enumerate(shown):
+            value, top = row[name], HEAD + ROW * k
+            known = value == value
+            length = max(2.0, LENGTH * abs(value) / most) if known else 0.0
+            words = percent(value) if known else "not trained" if name == "cost" else "not examined"
+            if known:
+                bar = f'x="{left}" y="{top}" width="{length:.1f}" height="{ROW - 14}"'
+                parts.append(f'<rect {bar} fill="{order_colour(row["l"])}"/>')
+            parts.append(f'<text x="{left + length + 8:.1f}" y="{top + 22}">{words}</text>')
+            said.append(f"l = {row['l']} {HEADS[name]}: {words}")
+    for k, row in enumerate(shown):
+        parts.append(f'<text x="{LEFT - 12}" y="{HEAD + ROW * k + 22}" text-anchor="end">l = {row["l"]}</text>')
+    height, label = HEAD + ROW * len(shown), escape(f"Change of the error. {'; '.join(said)}")
     return f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
@@ -62,6 +73,11 @@ class MainResult(Passage):
         return str(say("result", **numbers()))
 
 
+class FirstResult(Passage):
+    def text(self, say: Any) -> str:
+        return str(say("before", **front.before(load_all())))
+
+
 class ClaimsBoard(Passage):
     def text(self, say: Any) -> str:
         return str(say("board", claims=numbers()["claims"]))
@@ -71,17 +87,22 @@ class DamageChart(SphinxDirective):
     """The chart with its title; nothing before the networks are examined."""
 
     def run(self) -> list[nodes.Node]:
-        damage, seeds = numbers()["damage"], numbers()["seeds"]
-        if not damage:
+        shown, seeds = numbers()["shown"], numbers()["seeds"]
+        if not seeds:
             return []
-        words = f"Largest change behind one block, mean over {seeds} seeds. Colours stand for orders throughout the book."
-        title = "Spoil one order, and the error of the network grows"
-        html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(damage)}<figcaption>{words}</figcaption></figure>'
+        words = (
+            f"Change of the error of the network with orders {orders_name(numbers()['orders'])}, mean over seeds "
+            f"({seeds} examined): on the left one order is shuffled among the atoms of the trained network, on the right a "
+            "network is trained without it. Colours stand for orders throughout the book."
+        )
+        title = sentences("front")("chart_title", shown=shown, used=numbers()["used"])
+        html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'
         return [nodes.raw("", html, format="html")]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("main-result", MainResult)
+    app.add_directive("first-result", FirstResult)
     app.add_directive("claims-board", ClaimsBoard)
     app.add_directive("damage-chart", DamageChart)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

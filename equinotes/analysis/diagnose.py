@@ -14,6 +14,7 @@ from equinotes.analysis.ablation import MODES, edit_of
 from equinotes.analysis.features import LayerArray, as_network, gradients_in
 from equinotes.analysis.gradients import gradient_shares
 from equinotes.analysis.representation import norm_shares
+from equinotes.analysis.sides import CONDITIONAL, side_gradients, spoilt_by_side
 from equinotes.data.batches import Batch
 from equinotes.data.qm9 import load_qm9
 from equinotes.networks.adapted import Adapted, Call
@@ -21,7 +22,6 @@ from equinotes.networks.base import Network, Parts, pack_parts
 from equinotes.runs.store import Run
 from equinotes.support.errors import UserError
 
-CONDITIONAL = "conditional"
 Summary = Callable[[Float[np.ndarray, " molecules"], Float[np.ndarray, "draws molecules"]], dict[str, float]]
 """Takes predictions of the whole network and of the spoilt one, draw by draw, to columns of a table."""
 
@@ -70,7 +70,9 @@ def diagnose(
     -------
     One row per layer that edits reach and irrep: `layer`, `irrep`, `channels`, `norm_share` (of the mean square of a
     component, as `norm_shares`), `gradient_share` (of |dE/dx| |x|, E the sum of the predictions), `reaches` (whether any
-    derivative is not exactly zero) and the columns of `summary`, in the unit of the predictions.
+    derivative is not exactly zero) and the columns of `summary`, in the unit of the predictions. Below them stand the same for
+    each side of the network (`side` is True), such as what each degree adds to the logits of an attention: an order can act
+    through them alone. Shuffles of a side are among its edges.
 
     Raises ValueError for an unknown `mode`, and as `Adapted` does.
     """
@@ -100,11 +102,31 @@ def _diagnosed(net: Network, batch: Batch, mode: str, draws: int, seed: int, sum
     for k, (parts, _) in slopes.items():
         name = net.layers[k].name
         for irrep, part in parts.items():
-            row: dict[str, Any] = {"layer": name, "irrep": irrep, "channels": part.shape[1]}
+            row: dict[str, Any] = {"layer": name, "irrep": irrep, "channels": part.shape[1], "side": False}
             row |= {"norm_share": norms[name, irrep], "gradient_share": flows[name, irrep]}
             row["reaches"] = net.reaches(k, irrep, batch)
             rows.append(row | summary(whole, spoilt_predictions(net, batch, k, parts, irrep, mode, draws, seed)))
-    return pd.DataFrame(rows)
+    return pd.DataFrame([*rows, *_side_rows(net, batch, whole, mode, draws, seed, summary)])
+
+
+def _side_rows(
+    net: Network, batch: Batch, whole: Float[np.ndarray, " molecules"], mode: str, draws: int, seed: int, summary: Summary
+) -> list[dict[str, Any]]:
+    rows = []
+    for name, (parts, gradients) in side_gradients(net, batch).items() if net.sides else ():
+        squares = {irrep: float(part.double().square().mean()) for irrep, part in parts.items()}
+        flows = {irrep: float(gradients[irrep].double().norm() * part.double().norm()) for irrep, part in parts.items()}
+        for irrep, part in parts.items():
+            row: dict[str, Any] = {"layer": name, "irrep": irrep, "channels": part.shape[1], "side": True}
+            row |= {"norm_share": _share(squares, irrep), "gradient_share": _share(flows, irrep)}
+            row["reaches"] = bool(gradients[irrep].any())
+            rows.append(row | summary(whole, spoilt_by_side(net, batch, name, irrep, mode, draws, seed)))
+    return rows
+
+
+def _share(sizes: Mapping[str, float], irrep: str) -> float:
+    total = sum(sizes.values())
+    return sizes[irrep] / total if total > 0 else 0.0
 
 
 @torch.no_grad()

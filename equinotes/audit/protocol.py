@@ -124,6 +124,7 @@ PROTOCOLS: dict[str, str] = {
     "first": "equinotes.audit.protocols.first",
     "second": "equinotes.audit.protocols.second",
     "networks": "equinotes.audit.protocols.networks",
+    "strategies": "equinotes.audit.protocols.strategies",
 }
 """Versions by name, and the module of each."""
 

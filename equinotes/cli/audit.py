@@ -14,12 +14,8 @@ from equinotes.support.errors import UserError
 if TYPE_CHECKING:
     from equinotes.audit.protocol import Protocol
 
-HEADLINES = ("README.md",)
-"""Pages that state the main result between two marks."""
-SIX_ROWS = ("README.md", "book/index.md")
-"""Pages that have the six rows of protocol 2 between two marks."""
-MARKS = {"first": "result", "second": "verdicts"}
-"""Names of the marks, by version of the protocol: two sentences, and six rows."""
+MARKS = {"result": ("README.md",), "verdicts": ("README.md", "book/index.md")}
+"""Names of marks, and the pages that have between two of them: the main result in sentences, and the six rows of protocol 2."""
 
 
 @dataclass(kw_only=True)
@@ -29,9 +25,9 @@ class Audit:
     Without a word it says how far the runs are. `run` trains what is left of some experiments (of the first protocol: table,
     substitutes, factors, scalars, full; all but the last when none is named) and stores it, `store` only stores what is complete,
     `diagnose` examines the trained networks, `measures` counts what each measure marks, `verdicts` prints a verdict for every
-    claim, `headline` writes the main result into the README, `foundation` examines published models (it needs the dependency
-    group of that name). `check` trains a stored row of any version again and says whether errors and predictions agree with what
-    is stored. Each can be stopped, and the same command continues.
+    claim, `headline` writes the main result into the README and the front page, `foundation` examines published models (it
+    needs the dependency group of that name). `check` trains a stored row of any version again and says whether errors and
+    predictions agree with what is stored. Each can be stopped, and the same command continues.
 
     $ equinotes audit run table
     $ equinotes audit diagnose
@@ -151,8 +147,6 @@ class Audit:
             sureness, evidence = self._in_words(claim, numbers)
             print(f"{claim}  {verdict}{f'  ({sureness})' if sureness else ''}")
             print(fill(evidence, width=110, initial_indent="    ", subsequent_indent="    "), end="\n\n")
-        if self.protocol == "first":
-            print(fill(_headline(tables), width=114))
 
     def _in_words(self, claim: str, numbers: Mapping[str, Any]) -> tuple[str, str]:
         """How sure, and the evidence: in the sentences of the protocol's template, or else its numbers by name."""
@@ -164,32 +158,32 @@ class Audit:
         return "", ", ".join(_flat(numbers)) or "no rule: not run"
 
     def _put_headline(self) -> None:
-        from equinotes.audit.tables import load_all
         from equinotes.support.repository import find_root
         from equinotes.support.templates import between_marks
 
-        name = MARKS[self.protocol]
-        said = _headline(load_all(self.results_dir)) if name == "result" else six_rows(load_all(self.results_dir, self.version))
-        for place in HEADLINES if name == "result" else SIX_ROWS:
+        said = headlines()
+        for place in dict.fromkeys(place for places in MARKS.values() for place in places):
             page = find_root() / place
-            page.write_text(between_marks(page.read_text(encoding="utf-8"), said, name), encoding="utf-8")
+            text = page.read_text(encoding="utf-8")
+            for name in (name for name, places in MARKS.items() if place in places):
+                text = between_marks(text, said[name], name)
+            page.write_text(text, encoding="utf-8")
             print(f"wrote {place}")
 
 
-def six_rows(tables: Mapping[str, Any]) -> str:
-    """The six rows of protocol 2 as a table in Markdown: claim, verdict, decisive number, what to read with care."""
+def headlines(second: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """What stands between each pair of marks, by name, from the stored tables (or these of protocol 2)."""
+    from equinotes.audit.protocol import named
+    from equinotes.audit.report import front
     from equinotes.audit.report.deciding import in_words
+    from equinotes.audit.tables import load_all
     from equinotes.support.templates import sentences
 
-    return "\n\n" + sentences("second")("rows_elsewhere", rows=in_words(tables)) + "\n\n"
-
-
-def _headline(tables: Mapping[str, Any]) -> str:
-    """The main result in three sentences, as the front page and the README have it."""
-    from equinotes.audit.report.front import front
-    from equinotes.support.templates import sentences
-
-    return sentences("front")("result", **front(tables))
+    second = load_all(protocol=named("second")) if second is None else second
+    say = sentences("front")
+    rows = sentences("second")("rows_elsewhere", rows=in_words(second))
+    first = say("before", **front.before(load_all(protocol=named("first"))))
+    return {"result": f"{say('result', **front.front(second))} {first}", "verdicts": f"\n\n{rows}\n\n"}
 
 
 def _flat(numbers: Mapping[str, Any], start: str = "") -> Iterator[str]:

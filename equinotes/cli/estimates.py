@@ -8,7 +8,7 @@ from statistics import median
 from equinotes.config import RunConfig
 
 COSTLY = (
-    *("network", "ls", "mul", "num_blocks", "atom_dim", "num_basis", "graph", "cutoff", "gate", "last_block"),
+    *("network", "ls", "mul", "num_blocks", "atom_dim", "num_basis", "radial", "graph", "cutoff", "gate", "last_block"),
     *("heads", "channels_div", "attribute_lmax"),
     *("batch_size", "auxiliary", "terms"),
 )

@@ -15,7 +15,7 @@ from torch.nn.functional import silu
 from equinotes.data.batches import Batch
 from equinotes.irreps import natural
 from equinotes.layers.coupling import coupling
-from equinotes.layers.geometry import Geometry, geometry
+from equinotes.layers.geometry import Geometry, Radial, geometry
 from equinotes.layers.messages import Messages
 from equinotes.layers.paths import paths
 
@@ -36,6 +36,7 @@ class Convolution(nn.Module):
         self.weight_shape = (hidden, num_paths, self.mul_in, self.mul_out)
         self.radial = FullyConnectedNet([num_basis, hidden, num_paths * self.mul_in * self.mul_out], silu)
         self.scale = 1 / (degree_norm * hidden**0.5)
+        self.path_factors: Tensor | None = None
 
     def forward(
         self, x: Float[Tensor, "atoms components mul"], edges: Geometry, only_scalars: bool = False
@@ -43,7 +44,7 @@ class Convolution(nn.Module):
         """Messages summed at the targets; with `only_scalars` only the l = 0 component is computed."""
         way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out)
         hidden = self.radial.layer0(edges.basis) * self.scale
-        banks = way.banks(self.radial.layer1.weight.view(self.weight_shape))
+        banks = way.banks(_weight(self))
         return Messages.apply(x, hidden, edges.vectors, edges, way, *banks)
 
 
@@ -64,6 +65,7 @@ class FirstConvolution(nn.Module):
         self.weight_shape = (hidden, len(self.ls_out), self.mul_in, self.mul_out)
         self.radial = FullyConnectedNet([num_basis, hidden, math.prod(self.weight_shape[1:])], silu)
         self.scale = 1 / (degree_norm * (hidden * self.mul_in) ** 0.5)
+        self.path_factors: Tensor | None = None
         order = torch.tensor([k for k, l in enumerate(self.ls_out) for _ in range(2 * l + 1)])
         self.register_buffer("order", order, persistent=False)
 
@@ -73,7 +75,7 @@ class FirstConvolution(nn.Module):
         """Messages summed at the targets; atoms of one element must have equal features x."""
         ls = self.ls_out[:1] if only_scalars else self.ls_out
         hidden = self.radial.layer0(edges.basis) * self.scale
-        weight = self.radial.layer1.weight.view(self.weight_shape)[:, : len(ls)]
+        weight = _weight(self)[:, : len(ls)]
         by_element = torch.einsum("zu,kluv->kzlv", x[edges.example, 0], weight).flatten(1)
         scalars = edges.is_element @ (hidden @ by_element).view(len(hidden), len(edges.example), len(ls) * self.mul_out)
         order = self.order[: sum(2 * l + 1 for l in ls)]
@@ -81,13 +83,19 @@ class FirstConvolution(nn.Module):
         return messages.new_zeros(len(x), *messages.shape[1:]).index_add(0, edges.target, messages)
 
 
+def _weight(layer: Convolution | FirstConvolution) -> Float[Tensor, "hidden paths u v"]:
+    """The last matrix of the radial network, each path times its factor where `path_factors` [paths] is set."""
+    weight = layer.radial.layer1.weight.view(layer.weight_shape)
+    return weight if layer.path_factors is None else weight * layer.path_factors[:, None, None]
+
+
 class Fast:
     """What a network needs of these convolutions (counterpart of `plain.Reference`)."""
 
     first, inner = FirstConvolution, Convolution
 
-    def __init__(self, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> None:
-        self.ls, self.mul, self.num_basis, self.cutoff = ls, mul, num_basis, cutoff
+    def __init__(self, ls: tuple[int, ...], mul: int, radial: Radial) -> None:
+        self.ls, self.mul, self.radial = ls, mul, radial
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms 1 mul"]:
@@ -96,7 +104,7 @@ class Fast:
 
     def edges(self, batch: Batch) -> Geometry:
         """Directions, lengths and coupling matrices of a batch, shared by all blocks."""
-        return geometry(batch, self.ls, self.mul, self.num_basis, self.cutoff)
+        return geometry(batch, self.ls, self.mul, self.radial)
 
     @staticmethod
     def split(x: Float[Tensor, "atoms components mul"], irreps: str) -> dict[str, Float[Tensor, "atoms mul m"]]:

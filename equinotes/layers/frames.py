@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equinotes.layers.basis import harmonics
+from equinotes.bases.harmonics import harmonics
 from equinotes.layers.constants import moved
 
 POLE = (0.0, 1.0, 0.0)

@@ -1,14 +1,19 @@
 """Geometry of a batch for the fast convolutions, computed once for all blocks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equinotes.bases.harmonics import harmonics
 from equinotes.data.batches import Batch
-from equinotes.layers.basis import bessel, edge_vectors, harmonics
 from equinotes.layers.coupling import coupling
+from equinotes.layers.edge_vectors import edge_vectors
+
+Radial = Callable[[Float[Tensor, " bonds"]], Float[Tensor, "bonds basis"]]
+"""A radial basis: from lengths [Angstrom] to the values of its functions."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Geometry:
     vectors: Float[Tensor, "bonds 3"]
     """Source minus target of each bond's first edge [Angstrom]; gradients of directions arrive here instead of at `lift`."""
     basis: Float[Tensor, "bonds basis"]
-    """Bessel functions of the bond lengths."""
+    """Radial functions of the bond lengths."""
     sh: Float[Tensor, "edges components"]
     """Spherical harmonics of the edge directions."""
     lift: Float[Tensor, "edges lifted components"]
@@ -33,8 +38,8 @@ class Geometry:
     """One-hot element of each edge's source."""
 
 
-def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> Geometry:
-    """Everything about a batch that does not depend on weights.
+def geometry(batch: Batch, ls: tuple[int, ...], mul: int, radial: Radial) -> Geometry:
+    """Everything about a batch that does not depend on weights; `radial` is the radial basis.
 
     Where `batch.pos` requires gradients, energies of the fast network have exact derivatives with respect to positions:
     `-torch.autograd.grad(net(batch).sum(), batch.pos)[0]` are forces [target's unit per Angstrom]. Otherwise no graph is kept.
@@ -55,7 +60,7 @@ def geometry(batch: Batch, ls: tuple[int, ...], mul: int, num_basis: int, cutoff
         source=source,
         target=target,
         vectors=vectors[::2],
-        basis=bessel(vectors[::2].norm(dim=1), num_basis, cutoff),
+        basis=radial(vectors[::2].norm(dim=1)),
         sh=sh,
         lift=lift,
         example=example,

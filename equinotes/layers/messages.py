@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from equinotes.layers.basis import harmonics
+from equinotes.bases.harmonics import harmonics
 from equinotes.layers.buffers import buffer
 from equinotes.layers.coupling import ByFrame, ByPath, Product
 from equinotes.layers.frames import turned

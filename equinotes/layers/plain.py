@@ -3,6 +3,7 @@
 Features are packed in e3nn's layout: one block per irrep, channel by channel.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,9 +12,10 @@ from e3nn.nn import FullyConnectedNet
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equinotes.bases.harmonics import harmonics
 from equinotes.data.batches import Batch
-from equinotes.layers.basis import bessel, edge_vectors, harmonics
 from equinotes.layers.constants import leave_out_of_state_dict
+from equinotes.layers.edge_vectors import edge_vectors
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Edges:
     sh: Float[Tensor, "edges irreps_sh"]
     """Spherical harmonics of the directions."""
     basis: Float[Tensor, "edges basis"]
-    """Bessel functions of the lengths."""
+    """Radial functions of the lengths."""
 
 
 class Convolution(nn.Module):
@@ -59,8 +61,8 @@ class Reference:
 
     first = inner = Convolution
 
-    def __init__(self, ls: tuple[int, ...], mul: int, num_basis: int, cutoff: float) -> None:
-        self.ls, self.num_basis, self.cutoff = ls, num_basis, cutoff
+    def __init__(self, ls: tuple[int, ...], mul: int, radial: Callable[[Tensor], Tensor]) -> None:
+        self.ls, self.radial = ls, radial
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms mul"]:
@@ -70,7 +72,7 @@ class Reference:
     def edges(self, batch: Batch) -> Edges:
         """Harmonics and radial basis of a batch, computed once for all blocks."""
         vectors = edge_vectors(batch.pos, batch.edge_index)
-        return Edges(batch.edge_index, harmonics(vectors, self.ls), bessel(vectors.norm(dim=1), self.num_basis, self.cutoff))
+        return Edges(batch.edge_index, harmonics(vectors, self.ls), self.radial(vectors.norm(dim=1)))
 
     @staticmethod
     def split(x: Float[Tensor, "atoms dim"], irreps: str) -> dict[str, Float[Tensor, "atoms mul m"]]:

@@ -22,7 +22,7 @@ class Entry:
     place: str
     """Where its class is, as `module:Class`; it is called as `Class(config, implementation)`."""
     reads: str
-    """Fields of `RunConfig` that decide its architecture or its graph, between spaces."""
+    """Fields of `RunConfig` that decide its architecture, its graph or how its orders are trained, between spaces."""
     takes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Values that it can take of a field, where these are fewer than `RunConfig` allows."""
     refuses: Callable[[RunConfig], str | None] = lambda config: None
@@ -49,18 +49,29 @@ def unreached(config: RunConfig) -> str | None:
     return None
 
 
+def unmasked(config: RunConfig) -> str | None:
+    """What the paper's network cannot take: a curriculum leaves out paths of its convolutions, not of its products."""
+    if config.curriculum != "none" and config.body_order > 2:
+        return (
+            f"takes no curriculum with many-body products, got curriculum={config.curriculum!r}, body_order={config.body_order}"
+        )
+    return None
+
+
 NETWORKS = {
     "paper": Entry(
         "equinotes.networks.paper:PaperNetwork",
-        reads="ls mul num_blocks atom_dim num_basis cutoff graph degree_norm gate last_block body_order",
+        reads="ls mul num_blocks atom_dim num_basis radial cutoff graph degree_norm gate last_block skips curriculum "
+        "reinitialise body_order",
+        refuses=unmasked,
     ),
     "nequip": Entry(
         "equinotes.networks.nequip:NequIP",
-        reads="ls mul num_blocks num_basis cutoff graph degree_norm parity body_order",
+        reads="ls mul num_blocks num_basis radial cutoff graph degree_norm parity body_order",
     ),
     "se3_transformer": Entry(
         "equinotes.networks.se3_transformer:SE3Transformer",
-        reads="ls mul num_blocks num_basis cutoff graph heads channels_div pooling",
+        reads="ls mul num_blocks num_basis radial cutoff graph heads channels_div pooling",
         refuses=unattended,
     ),
     "segnn": Entry(

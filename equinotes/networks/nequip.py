@@ -9,13 +9,15 @@ from e3nn.nn import Gate
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equinotes.bases import radial_basis
+from equinotes.bases.harmonics import harmonics
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.irreps import irreps_of
-from equinotes.layers.basis import bessel, edge_vectors, harmonics
 from equinotes.layers.constants import leave_out_of_state_dict
 from equinotes.layers.cutoff import polynomial_cutoff
 from equinotes.layers.depthwise import Depthwise, DepthwiseConvolution, Edges, PlainDepthwiseConvolution
+from equinotes.layers.edge_vectors import edge_vectors
 from equinotes.layers.elements import ELEMENTS, ElementLinear, element_places
 from equinotes.layers.many_body import ManyBody
 from equinotes.networks.base import BlockPath, Layer, Layered
@@ -63,9 +65,9 @@ class NequIP(Layered):
     """NequIP with `num_blocks` interaction blocks of `mul` channels of every irrep; the last block puts out scalars (0e) alone.
 
     Orders and parities are `ls` and `parity`: an inner block has those of them that a path reaches. Distances enter by
-    `num_basis` Bessel functions (fixed, not trained) times a polynomial cutoff, and a radial network with two hidden layers.
-    With a `body_order` above 2 a many-body product follows each block. Outputs are sums over atoms of two linear maps of the
-    last scalars. Raises IndexError for atoms of other elements than those of QM9.
+    `num_basis` radial functions (fixed, not trained; the authors' are Bessel functions) times a polynomial cutoff, and a radial
+    network with two hidden layers. With a `body_order` above 2 a many-body product follows each block. Outputs are sums over
+    atoms of two linear maps of the last scalars. Raises IndexError for atoms of other elements than those of QM9.
     """
 
     implementations = tuple(IMPLEMENTATIONS)
@@ -74,6 +76,7 @@ class NequIP(Layered):
     def __init__(self, config: RunConfig, implementation: str = "fast") -> None:
         super().__init__(len(config.auxiliary))
         self.config = config
+        self.radial = radial_basis(config)
         irreps_sh = irreps_of(config.ls, 1)
         irreps = layer_irreps(config)
         self.layers = tuple(Layer(f"block{k}" if k else "embedding", each, editable=bool(k)) for k, each in enumerate(irreps))
@@ -93,7 +96,7 @@ class NequIP(Layered):
         """Harmonics, radial basis and elements of a batch, computed once for all blocks."""
         vectors = edge_vectors(batch.pos, batch.edge_index)
         lengths = vectors.norm(dim=1)
-        basis = bessel(lengths, self.config.num_basis, self.config.cutoff)
+        basis = self.radial(lengths)
         envelope = polynomial_cutoff(lengths, self.config.cutoff)
         sh = harmonics(vectors, self.config.ls, normalization="component")
         source, target = batch.edge_index

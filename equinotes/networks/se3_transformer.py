@@ -2,7 +2,7 @@
 
 The layout is that of the implementation by NVIDIA (DeepLearningExamples, SE3Transformer), with the settings that the authors'
 own repository (se3-transformer-public) gives for QM9: one convolution makes keys and values of a layer, with one radial network.
-Its edges have the type of the bond as four numbers; here the length enters by `num_basis` Bessel functions in their place.
+Its edges have the type of the bond as four numbers; here the length enters by `num_basis` radial functions in their place.
 """
 
 from typing import cast
@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equinotes.bases import radial_basis
+from equinotes.bases.harmonics import harmonics
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.layers.attention import attended, logits_by_irrep, softmax_at_targets
-from equinotes.layers.basis import bessel, edge_vectors, harmonics
+from equinotes.layers.edge_vectors import edge_vectors
 from equinotes.layers.edgewise import EdgeConvolution, Edges, FastEdgeConvolution, PlainEdgeConvolution
 from equinotes.layers.elements import ELEMENTS, element_places
 from equinotes.layers.norm_relu import NormReLU
@@ -115,6 +117,7 @@ class SE3Transformer(Layered):
         super().__init__(len(config.auxiliary))
         self.config = config
         convolution = IMPLEMENTATIONS[implementation]
+        self.radial = radial_basis(config)
         self.filters = tuple(range(2 * config.lmax + 1))
         irreps_sh = irreps(muls_of(self.filters, 1))
         inputs, hidden = {"0e": len(ELEMENTS) + 1}, muls_of(config.ls, config.mul)
@@ -143,7 +146,7 @@ class SE3Transformer(Layered):
         index = batch.edge_index.unflatten(1, (2, pairs)).transpose(1, 2).flatten(1)
         vectors = edge_vectors(batch.pos, index)
         lengths = vectors[::2].norm(dim=1)
-        invariants = torch.cat([bessel(lengths, self.config.num_basis, self.config.cutoff), lengths[:, None]], dim=1)
+        invariants = torch.cat([self.radial(lengths), lengths[:, None]], dim=1)
         directions = Attributes(harmonics(vectors, self.filters, normalization="component"))
         return Edges(index[0], index[1], directions, invariants)
 

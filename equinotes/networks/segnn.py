@@ -10,10 +10,11 @@ from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equinotes.bases.harmonics import harmonics
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.irreps import irreps_of
-from equinotes.layers.basis import edge_vectors, harmonics
+from equinotes.layers.edge_vectors import edge_vectors
 from equinotes.layers.elements import ELEMENTS, element_places
 from equinotes.layers.instance_norm import InstanceNorm
 from equinotes.layers.pooling import counts, pooled

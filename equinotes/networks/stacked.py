@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equinotes.bases import radial_basis
 from equinotes.data.batches import Batch
 from equinotes.layers.convolution import Convolution, FirstConvolution
 from equinotes.layers.coupling import coupling
@@ -35,7 +36,7 @@ class Stacked:
             raise UserError("networks side by side may differ only in their seeds")
         if why := not_stackable(nets[0]):
             raise UserError(f"networks side by side {why}")
-        self.nets, self.config = nets, config
+        self.nets, self.config, self.radial = nets, config, radial_basis(config)
         named = [dict(net.named_parameters()) for net in nets]
         self.weights = {name: torch.stack([some[name].detach() for some in named]) for name in named[0]}
 
@@ -49,7 +50,7 @@ class Stacked:
     def geometry(self, batch: Batch) -> Geometry:
         """What the batches' bonds are to all blocks; weights play no part in it."""
         config = self.config
-        return geometry(batch, config.ls, config.mul, config.num_basis, config.cutoff)
+        return geometry(batch, config.ls, config.mul, self.radial)
 
     def outputs(self, batch: Batch, edges: Geometry, weights: Weights | None = None) -> Float[Tensor, "networks molecules"]:
         """What each network's loss sees, of molecules of its own part of the batch, as `Network.outputs` has it.
@@ -83,6 +84,8 @@ def not_stackable(net: Network) -> str | None:
         return "have no gates, auxiliary targets, additional terms or other graphs than bonds"
     if config.body_order > 2:
         return f"have no many-body products, got body_order={config.body_order}"
+    if config.skips != "all" or config.curriculum != "none":
+        return "have the paper's skips and all orders at every step"
     return None
 
 

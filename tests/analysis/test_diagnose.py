@@ -133,3 +133,33 @@ def test_our_networks_are_diagnosed_by_the_same_call(network, qm9):
     assert list(dead.index) == ([("block3", "1o"), ("block3", "2e")] if network == "paper" else [])
     assert (dead["change"] == 0).all() and (dead["gradient_share"] == 0).all()
     assert (table[table["reaches"]]["change"] > 0).all()
+
+
+@pytest.mark.parametrize("mode", ["shuffle", "conditional", "zero"])
+def test_what_degrees_do_through_the_attention_stands_below_the_layers(mode, qm9):
+    """Queries of degree 2 are silenced in the second layer: there it adds nothing to the logits, and spoiling it does nothing."""
+    net = untrained(RunConfig.preset("smoke", network="se3_transformer", ls=(0, 1, 2), num_blocks=2), qm9)
+    with torch.no_grad():
+        net.blocks[1].to_query.weights["2e"].zero_()
+    batch = qm9.batch(range(2000, 2010))
+    table = diagnose(net, batch, mode=mode, draws=2)
+    sides = table[table["side"]].set_index(["layer", "irrep"])
+    assert list(sides.index) == [("attention1", "0e"), *(("attention2", irrep) for irrep in ("0e", "1e", "2e"))]
+    assert (sides["channels"] == net.config.heads).all() and not table["side"][: len(net.layers) - 1].any()
+    np.testing.assert_allclose(sides.groupby("layer")[["norm_share", "gradient_share"]].sum(), 1)
+    silent, loud = sides.loc[("attention2", "2e")], sides.drop(index=[("attention2", "2e")])
+    assert silent["norm_share"] == silent["gradient_share"] == silent["change"] == 0
+    assert loud["reaches"].all() and (loud["change"] > 0).all()
+    if mode == "zero":
+        with torch.no_grad():
+            whole = net(batch)
+            with net.sides_edited(lambda name, parts: {"1e": 0 * parts["1e"]} if name == "attention2" else {}):
+                expected = (net(batch) - whole).abs().mean()
+        np.testing.assert_allclose(sides.loc[("attention2", "1e"), "change"], expected, rtol=1e-6)
+
+
+def test_node_attributes_of_segnn_are_a_layer_that_edits_reach(qm9):
+    net = untrained(RunConfig.preset("segnn", ls=(0, 1), mul=4, num_blocks=2, attribute_lmax=2), qm9)
+    table = diagnose(net, np.arange(2000, 2010), draws=2).set_index(["layer", "irrep"])
+    assert table.loc["attributes"].index.tolist() == ["0e", "1o", "2e"]
+    assert (table.loc[[("attributes", "1o"), ("attributes", "2e")], "change"] > 0).all() and not table["side"].any()

@@ -1,19 +1,25 @@
 """What protocol 2 runs: every comparison of a rule is planned, with the sizes and seeds that the claims name."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from equinotes import train
 from equinotes.audit.protocol import steps
 from equinotes.audit.protocols.second import PROTOCOL
 from equinotes.audit.protocols.second import runs as planned
 from equinotes.audit.protocols.second.claims import ALPHA, CLAIMS, MARGIN, MIN_SEEDS, SHARE, STRUCTURE
 from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, PAPER_SETS, SCALES, SIX, TOP, UPPER, WITHOUT
 from equinotes.audit.reported import counted_parameters
+from equinotes.audit.store import store
+from equinotes.audit.tables import load
 from equinotes.config import RunConfig
 from equinotes.data.splits import draw_split
 from equinotes.networks import build_network
+from equinotes.training import loop
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +103,30 @@ def test_thresholds_in_words_are_those_in_force():
     assert f"less than {SHARE:.0%}" in rules["C6"] and f"{MIN_SEEDS} seeds" in rules["C3"]
     more = counted_parameters(WITHOUT, 16) / counted_parameters(FOUR, 16) - 1
     assert f"{more:.0%} more parameters" in rules["C3"]
+
+
+def test_a_long_run_that_has_not_ended_shows_its_curve_and_one_that_ended_does_not(qm9, tmp_path, monkeypatch):
+    config = RunConfig.preset("smoke", average=0.9)
+    long = replace(PROTOCOL, experiments=lambda: {"full": [config]}, scales=())
+    save = loop.save_checkpoint
+
+    def cut(*args):
+        save(*args)
+        raise InterruptedError
+
+    monkeypatch.setattr(loop, "save_checkpoint", cut)
+    with pytest.raises(InterruptedError):
+        train(config, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+    monkeypatch.undo()
+    store(tmp_path, tmp_path / "out", protocol=long, progress=False)
+    begun = load("curves", tmp_path / "out", long)
+    assert len(load("runs", tmp_path / "out", long)) == 0
+    run = train(config, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+    assert 0 < len(begun) < config.epochs and begun["epochs"].eq(config.epochs).all() and begun["ls"].tolist()[0] == config.ls
+    whole = run.metrics.set_index("epoch").loc[begun["epoch"]]
+    for column in ("val_mae_eV", "val_average_mae_eV"):
+        np.testing.assert_array_equal(begun[column], whole[column])
+    store(tmp_path, tmp_path / "out", protocol=long, progress=False)
+    assert len(load("curves", tmp_path / "out", long)) == 0 and load("runs", tmp_path / "out", long)["run_id"].tolist() == [
+        run.run_id
+    ]

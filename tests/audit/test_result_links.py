@@ -10,12 +10,9 @@ import pytest
 from equinotes.audit import history
 from equinotes.audit.protocols.first.claims import CLAIMS, VERDICTS
 from equinotes.audit.report import ledger
-from equinotes.audit.report.front import front
 from equinotes.audit.reported import REPORTED, counted_parameters
-from equinotes.audit.tables import load_all
 from equinotes.book.parameters import read_notebook
-from equinotes.cli.audit import HEADLINES
-from equinotes.support.templates import between_marks, sentences
+from equinotes.support.templates import sentences
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("07_paper_against_rerun", "08_is_order_l_used", "09_ledger")]
@@ -88,14 +85,6 @@ def test_each_claim_on_the_papers_page_leads_to_its_verdict():
     for claim in CLAIMS:
         label = f"claim-{claim.name.lower()}"
         assert f"<{label}>`" in text and f"({label})=" in labels
-
-
-@pytest.mark.skipif(not (ROOT / "results" / "audit").is_dir(), reason="no stored tables")
-@pytest.mark.parametrize("place", HEADLINES)
-def test_the_main_result_is_what_the_stored_tables_say(place):
-    page = (ROOT / place).read_text()
-    said = sentences("front")("result", **front(load_all()))
-    assert page == between_marks(page, said), "run equinotes audit headline"
 
 
 def test_reported_errors_are_those_of_the_papers_page():

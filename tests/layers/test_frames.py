@@ -4,7 +4,7 @@ import pytest
 import torch
 from e3nn import o3
 
-from equinotes.layers.basis import harmonics
+from equinotes.bases.harmonics import harmonics
 from equinotes.layers.frames import POLE, frames, smooth_frames, turned
 
 POLES_AND_OTHERS = [[0, 1, 0], [0, -2, 0], [1e-9, 3, 0], [0, -1, 1e-12], [1, 0, 0], [0.3, -0.8, 2.0]]

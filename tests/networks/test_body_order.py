@@ -84,3 +84,8 @@ def test_networks_without_products_refuse_them(name):
 def test_other_body_orders_are_refused(value):
     with pytest.raises(ValueError, match="body_order must lie in 2 to 4"):
         RunConfig(body_order=value)
+
+
+def test_a_curriculum_and_products_are_refused_together():
+    with pytest.raises(ValueError, match="no curriculum with many-body products, got curriculum='rising', body_order=3"):
+        RunConfig(curriculum="rising", body_order=3)

@@ -100,13 +100,14 @@ ALLOWED = {
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
     "analysis/sides.py": FOUNDATION | {"data", "networks"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
+    "comparison": FOUNDATION | {"data", "bases", "runs"},
     "figures": set(),
     "exercises": FOUNDATION | {"data", "networks"},
     "exercises/make_small.py": FOUNDATION | {"data", "training"},
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
     "book/pictures.py": FOUNDATION | {"analysis", "figures"},
-    "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "book"},
+    "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "comparison", "book"},
 }
 """What each room may import beside itself."""
 

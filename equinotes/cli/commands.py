@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from equinotes.cli.audit import Audit
+from equinotes.cli.bases import Bases
 from equinotes.cli.book import Book, Run
 from equinotes.cli.estimates import training_time
 from equinotes.cli.flags import Orders, config_flags, config_of, configs_of, preset_of
@@ -172,7 +173,7 @@ class Results:
         return 0
 
 
-Command = Data | Train | Sweep | Run | Book | Results | Audit
+Command = Data | Train | Sweep | Run | Book | Results | Audit | Bases
 
 
 def start_of(command: type[Command], words: Sequence[str]) -> Command | None:

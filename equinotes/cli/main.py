@@ -21,6 +21,7 @@ COMMANDS = {
     "book": "execute the notebooks that changed and build the site",
     "results": "list the stored runs, compare two sets of orders, write tables",
     "audit": "rerun the audit of the paper's claims: runs, diagnostics, tables, verdicts",
+    "bases": "compare bases on QM9: errors, costs, what turns and what is confused",
 }
 """The subcommands; each is the class of that name in `equinotes.cli.commands`."""
 

@@ -169,13 +169,14 @@ def test_reading_that_fits_is_found(altered):
     assert (best["reading"], best["low"], best["high"]) == ("MSE", pytest.approx(1), pytest.approx(1))
 
 
-def test_the_glance_has_a_dot_for_every_cell_that_meets_its_threshold(stored):
+def test_the_glance_has_a_dot_wherever_four_of_five_seeds_meet_the_threshold(stored):
     tables = load_all(stored)
     cells = orders.glance(tables)
     figure = plot_glance(cells, orders.used(tables))
     dots = sum(len(found.get_offsets()) for ax in figure.axes for found in ax.collections if len(ax.images))
-    assert dots == cells["mark"].sum() > 0
-    assert len(figure.axes) == 6 * 5 + 4  # panels and scales of colour
+    agreed = cells.groupby(["set", "l", "reference", "block", "measure"])["mark"].mean() >= 0.8
+    assert dots == agreed.sum() > 0
+    assert len(figure.axes) == 2 * 5  # panels, and below them the scales of colour
     plt.close(figure)
 
 

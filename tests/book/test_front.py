@@ -6,13 +6,15 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from equinotes.audit.protocol import NOT_RUN, named
 from equinotes.audit.protocols.first.claims import VERDICTS
 from equinotes.audit.protocols.second import claims as second
 from equinotes.audit.report.front import before, front
 from equinotes.audit.tables import load_all
-from equinotes.book.parameters import find_notebook
+from equinotes.book.parameters import find_notebook, list_notebooks, parameters_of
 from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
 
@@ -79,9 +81,33 @@ def test_launch_links_need_an_address_of_github():
         launch.launch_links("https://example.org/a/b", "02_x")
 
 
+@pytest.mark.parametrize("repository", ["", "https://github.com/me/book"])
+def test_a_notebook_can_be_downloaded_and_launched_where_a_repository_is_known(repository, monkeypatch):
+    monkeypatch.setenv("EQUINOTES_REPOSITORY", repository)
+    document = new_document("page")
+    document += nodes.section("", nodes.title("", "A notebook"), nodes.paragraph("", "Text."))
+    load(BOOK / "_ext" / "launch.py").add_links(None, document, "_executed/02_x")
+    line = document[0][1]
+    assert 'href="../_sources/_executed/02_x.ipynb" download' in line[0].astext()
+    addresses = [link["refuri"] for link in line.findall(nodes.reference)]
+    expected = ["https://mybinder.org/v2/gh/me/book/HEAD?labpath=notebooks/02_x.ipynb",
+                "https://colab.research.google.com/github/me/book/blob/HEAD/notebooks/02_x.ipynb"]  # fmt: skip
+    assert addresses == (expected if repository else [])
+
+
+def test_every_parameter_says_what_it_costs():
+    extension = load(BOOK / "_ext" / "notebook_parameters.py")
+    names = {name for path in list_notebooks() for name in parameters_of(path)}
+    assert names == {name for each in extension.COSTS.values() for name in each}
+    assert all(extension.cost_of(name) for name in names)
+
+
 def test_the_page_of_parameters_has_every_one_of_them():
     lines = load(BOOK / "_ext" / "notebook_parameters.py").tables_of([find_notebook("01"), find_notebook("04")])
-    assert "| `lmax` | int | `4` | 0 to 11 | highest order drawn and checked |" in lines
+    assert (
+        "| `lmax` | int | `4` | 0 to 11 | highest order drawn and checked | steep: paths grow with the cube of the orders |"
+        in lines
+    )
     assert sum(line.startswith("| `") for line in lines) == 11
 
 

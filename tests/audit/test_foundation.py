@@ -181,7 +181,7 @@ def test_the_page_prints_the_verdict_of_the_tables(state, stored, shown, tmp_pat
     words = sentences("foundation")("verdict", row=row | {"shown": int((parts["outcome"] == "shown").sum())})
     assert row["verdict"].capitalize() in words and words in said
     for part in parts[parts["why"] == ""].itertuples():
-        assert f"| {part.part} | {part.outcome} | {part.estimate:+.3f}" in said
+        assert f"| {part.part} | {part.outcome} | " + f"{part.estimate:+.3f}".replace("-", "−") in said
     assert ("no model has been examined" in said) == (state == "nothing")
 
 

@@ -96,6 +96,11 @@ EXERCISES = {
         "training:agreement",
         "The sum over pairs of (y_a - y_b)^2 is the number of heads times the sum of (y_a - mean)^2.",
     ),
+    "attention": Exercise(
+        "A softmax for every atom",
+        "networks:attention",
+        "numpy.bincount(target, numpy.exp(logits), atoms) holds the sum over the edges into each atom.",
+    ),
     "melt": Exercise(
         "Turn the molecules and watch the map melt",
         "maps:melt",

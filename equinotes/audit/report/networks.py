@@ -1,0 +1,165 @@
+"""Numbers of the page of other networks: answers and errors of each one, and what follows for architecture, graph and target."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from equinotes.audit.protocol import Tables, named, steps
+from equinotes.audit.protocols.networks.claims import CLAIMS, MISSING
+from equinotes.audit.protocols.networks.evidence import answers, error_table
+from equinotes.audit.protocols.networks.rules import judge, parts_table
+from equinotes.audit.protocols.networks.runs import FIELDS, NONE, PARAMETERS, TARGETS, TOLERANCE, WHOLE, Place, configuration
+from equinotes.audit.report.ledger import stored_runs
+from equinotes.audit.tables import folder_of, load_all
+from equinotes.config import RunConfig
+from equinotes.data.qm9 import SYMBOLS
+from equinotes.support.text import set_name
+
+TITLES = dict(zip(FIELDS, ("the paper's network", "NequIP", "SE(3)-Transformer", "SEGNN"), strict=True))
+"""Networks by the names of the registry, as text has them."""
+BASELINES = {"energy": "mae_eV", "anisotropy": "mae_bohr3"}
+"""Column of a baseline's error by target."""
+
+
+def stored(folder: Path | str | None = None) -> dict[str, pd.DataFrame]:
+    """All tables of the comparison by name; before its own folder is there, all of them without rows."""
+    protocol = named("networks")
+    if folder or folder_of(None, protocol).is_dir():
+        return load_all(folder or None, protocol)
+    with TemporaryDirectory() as nothing:
+        return load_all(nothing, protocol)
+
+
+def scale() -> dict[str, Any]:
+    """Size of every run: `num_train`, `steps`, `parameters` and their `tolerance`."""
+    config = configuration(Place("paper"), WHOLE, 0)
+    size = {"num_train": config.num_train, "steps": steps(config)}
+    return size | {"parameters": PARAMETERS, "tolerance": TOLERANCE}
+
+
+def state(tables: Tables) -> dict[str, int]:
+    """How many runs are `stored` and `planned`, and how many networks are `examined`, of how many `subjects`."""
+    protocol = named("networks")
+    runs = stored_runs(tables, protocol)
+    seen = tables["reach"]
+    examined = seen[seen["trained"].astype(bool)]["run_id"].nunique() if len(seen) else 0
+    counts = {"stored": int(runs["stored"].sum()), "planned": int(runs["planned"].sum())}
+    return counts | {"examined": examined, "subjects": len(protocol.subjects())}
+
+
+def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
+    """One row per network, target and order, as `answers` has them, with the `title` of the network; None where nothing is known.
+
+    Columns of a relative change are `damage` and `cost`, each a dictionary of `change`, `low` and `high`.
+    """
+    rows = []
+    for row in answers(tables).to_dict("records"):
+        changes = {name: _change(row, name) for name in ("damage", "cost")}
+        rows.append({**row, "title": TITLES[row["network"]], **changes})
+    return rows
+
+
+def drawn(tables: Tables, target: str) -> pd.DataFrame:
+    """What the figure shows of one target: rows of `answers`, with the `title` of the network."""
+    table = answers(tables)
+    return table[table["target"] == target].assign(title=lambda rows: rows["network"].map(TITLES))
+
+
+def error_rows(tables: Tables) -> list[dict[str, Any]]:
+    """One row per network, target, graph, body order and set of orders: those of `error_table`, with `title`, `orders` and `cost`
+    (None for orders 0-2 and where it is not known).
+    """
+    return [
+        {**row, "title": TITLES[row["network"]], "orders": set_name(row["ls"]), "cost": _change(row, "cost")}
+        for row in error_table(tables).to_dict("records")
+    ]
+
+
+def baseline_rows(tables: Tables) -> list[dict[str, Any]]:
+    """The best linear baseline of each target: `target`, `baseline`, `num_train`, `mae`, `unit`; none where none is stored."""
+    rows = []
+    for target, column in BASELINES.items():
+        known = tables["baselines"].dropna(subset=column)
+        if len(known):
+            best = known.loc[known[column].idxmin()]
+            about = {"baseline": best["baseline"], "num_train": int(best["num_train"]), "mae": float(best[column])}
+            rows.append({"target": target, "unit": RunConfig(target=TARGETS[target]["target"]).unit, **about})
+    return rows
+
+
+def claim_rows(tables: Tables) -> list[dict[str, Any]]:
+    """One row per claim: `name`, `statement`, `verdict` ("not run yet" where no part can be judged), `judged`, `shown`,
+    `opposite` (counts of parts) and `parts`.
+    """
+    parts, verdicts = parts_table(tables), judge(tables).set_index("claim")
+    rows = []
+    for claim in CLAIMS:
+        of, verdict = parts[parts["claim"] == claim.name], verdicts.loc[claim.name]
+        judged = int((of["why"] == "").sum())
+        counts = {name: int(verdict[name]) for name in ("shown", "opposite", "parts")}
+        said = verdict["verdict"] if judged else MISSING
+        rows.append({"name": claim.name, "statement": claim.statement, "verdict": said, "judged": judged, **counts})
+    return rows
+
+
+def causes(tables: Tables) -> dict[str, Any]:
+    """What is architecture, target, graph and products.
+
+    - `architecture`: by target and order, the networks of each answer;
+    - `target`: by network, what leaving out both orders costs, on each target (None where not known);
+    - `graph`, `products`: parts of N5 and N6, as rows with `part`, `outcome`, `change` (None where not known).
+    """
+    found, costs, parts = answers(tables), error_table(tables), parts_table(tables)
+    groups: list[dict[str, Any]] = []
+    for (target, l), rows in found.groupby(["target", "l"], sort=False):
+        by_answer = {answer: [TITLES[name] for name in some["network"]] for answer, some in rows.groupby("answer", sort=False)}
+        groups.append({"target": target, "l": l, "answers": by_answer})
+    alone = costs[(costs["ls"] == NONE) & (costs["graph"] == "bonds") & (costs["body_order"] == 2)]
+    by_target = [
+        {"title": TITLES[name], **{row["target"]: _change(row, "cost") for row in rows.to_dict("records")}}
+        for name, rows in alone.groupby("network", sort=False)
+    ]
+    return {"architecture": groups, "target": by_target, "graph": _parts(parts, "N5"), "products": _parts(parts, "N6")}
+
+
+def entropy_rows(tables: Tables) -> list[dict[str, Any]]:
+    """Mean entropy of attention (1: a plain mean): `target`, `side` (its layer), `mean`, `least`, `most`, `seeds`."""
+    rows, table = [], tables["attention"]
+    for target in TARGETS:
+        ids = [configuration(Place("se3_transformer", target), WHOLE, seed).run_id for seed in range(5)]
+        some = table[table["run_id"].isin(ids)].drop_duplicates(["run_id", "side"])
+        for side, of in some.groupby("side"):
+            values = of["entropy"]
+            spread = {"mean": values.mean(), "least": values.min(), "most": values.max(), "seeds": len(values)}
+            rows.append({"target": target, "side": side, **spread})
+    return rows
+
+
+def bonds(table: pd.DataFrame, *, least: int = 20) -> pd.DataFrame:
+    """Rows of `measures.attention` with at least so many edges, their `ends` as in "H to C".
+
+    >>> row = {"side": "attention1", "ends": "1-6", "atoms": 9, "edges": 20, "weight": 0.9, "entropy": 1.0}
+    >>> bonds(pd.DataFrame([row, row | {"ends": "one"}]))["ends"].tolist()
+    ['H to C']
+    """
+    some = table[(table["ends"] != "one") & (table["edges"] >= least)]
+    names = [" to ".join(SYMBOLS[int(z)] for z in ends.split("-")) for ends in some["ends"]]
+    return some.assign(ends=names)
+
+
+def _parts(parts: pd.DataFrame, claim: str) -> list[dict[str, Any]]:
+    rows = parts[parts["claim"] == claim].to_dict("records")
+    return [
+        {"part": row["part"], "outcome": row["outcome"], "change": _change(row, "estimate", "") if not row["why"] else None}
+        for row in rows
+    ]
+
+
+def _change(row: dict[str, Any], name: str, prefix: str | None = None) -> dict[str, float] | None:
+    """A relative change with its interval, in the words of the templates; None where it is missing."""
+    if pd.isna(row[name]):
+        return None
+    start = f"{name}_" if prefix is None else prefix
+    return {"change": row[name], "low": row[f"{start}low"], "high": row[f"{start}high"]}

@@ -122,7 +122,8 @@ def command_of(name: str, protocol: Protocol | None = None) -> str:
     if name == "baselines":
         return f"equinotes audit store{protocol.words}"
     _, _, experiment = name.partition("predictions_")
-    return f"equinotes audit run {experiment or ' '.join(protocol.planned)}{protocol.words}"
+    named_ones = [experiment] if experiment else protocol.planned
+    return " ".join(["equinotes audit run", *named_ones]) + protocol.words
 
 
 def folder_of(folder: Path | str | None = None, protocol: Protocol | None = None) -> Path:

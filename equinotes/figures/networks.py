@@ -30,6 +30,7 @@ def plot_attention(trained: pd.DataFrame, untrained: pd.DataFrame) -> Figure:
         ax.set_title(f"{layer}\nentropy {entropies[0]:.3f} → {entropies[1]:.3f}")
     figure.supxlabel("weight x number of neighbours", color=GREY, fontsize=12)
     axes[0][0].set_yticks(range(len(pairs)), pairs)
+    axes[0][0].invert_yaxis()
     axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -47,8 +48,8 @@ def plot_worth(answers: pd.DataFrame) -> Figure:
             _mark(ax, row, name, height)
         for number, title in enumerate(titles):
             if answers[answers["title"] == title][name].isna().all():
-                place = (0.5, len(titles) - number - 0.12)
-                ax.text(*place, "not run yet", color=GREY, va="center", ha="center", transform=ax.get_yaxis_transform())
+                place = (0.03, len(titles) - number - 0.25)
+                ax.text(*place, "not run yet", color=GREY, va="center", transform=ax.get_yaxis_transform())
         ax.axvline(0, color=GREY, linewidth=1)
         ax.set(title=words, xlabel="relative change of the error")
         if answers[name].isna().all():

@@ -11,7 +11,6 @@ from equinotes.audit.protocols.networks.claims import CLAIMS, MISSING
 from equinotes.audit.protocols.networks.evidence import answers, error_table
 from equinotes.audit.protocols.networks.rules import judge, parts_table
 from equinotes.audit.protocols.networks.runs import FIELDS, NONE, PARAMETERS, TARGETS, TOLERANCE, WHOLE, Place, configuration
-from equinotes.audit.report.ledger import stored_runs
 from equinotes.audit.tables import folder_of, load_all
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import SYMBOLS
@@ -42,11 +41,12 @@ def scale() -> dict[str, Any]:
 def state(tables: Tables) -> dict[str, int]:
     """How many runs are `stored` and `planned`, and how many networks are `examined`, of how many `subjects`."""
     protocol = named("networks")
-    runs = stored_runs(tables, protocol)
-    seen = tables["reach"]
+    ids, seen = protocol.run_ids(), tables["reach"]
     examined = seen[seen["trained"].astype(bool)]["run_id"].nunique() if len(seen) else 0
-    counts = {"stored": int(runs["stored"].sum()), "planned": int(runs["planned"].sum())}
-    return counts | {"examined": examined, "subjects": len(protocol.subjects())}
+    return {"stored": len(set(tables["runs"]["run_id"]) & set(ids)), "planned": len(ids)} | {
+        "examined": examined,
+        "subjects": len(protocol.subjects()),
+    }
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:

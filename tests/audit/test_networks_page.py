@@ -1,0 +1,129 @@
+"""The chapter on other networks: what it computes, and what it says with nothing stored and with planted answers."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from equinotes import RunConfig, build_network
+from equinotes.audit.protocol import named
+from equinotes.audit.protocols.networks.claims import CLAIMS
+from equinotes.audit.protocols.networks.measures import reach
+from equinotes.audit.protocols.networks.runs import ANISOTROPY, ENERGY, FIELDS, NONE, WHOLE, Place, configuration
+from equinotes.audit.report import networks
+from equinotes.audit.tables import load_all
+from equinotes.book.parameters import find_notebook
+
+PAGE = find_notebook("12_other_networks")
+ERROR = 0.1
+
+
+def world(planted):
+    """Energies need l = 1; only NequIP's anisotropy uses l = 2, which reaches nothing in SEGNN."""
+
+    def error(place, ls):
+        return ERROR * (1.3 if place.target == ENERGY and 1 not in ls else 1.0)
+
+    def damage(place, l, name, trained):
+        used = l == 1 if place.target == ENERGY else (l == 2 and place.network == "nequip")
+        return 0.3 if trained and used else 0.0
+
+    def reaches(place, l, name):
+        return not (place.network == "segnn" and place.target == ANISOTROPY and l == 2)
+
+    return planted(error=error, damage=damage, reaches=reaches)
+
+
+@pytest.fixture
+def page(shown, tmp_path):
+    """Markdown of the page with small live parts; spaces that do not break are spaces."""
+
+    def show(**options):
+        said = shown(PAGE, runs_dir=str(tmp_path / "runs"), molecules=32, sample=4, **options)
+        return said.replace("\u00a0", " ")
+
+    return show
+
+
+def test_page_says_not_run_yet_where_nothing_is_stored(page, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    said = page(results_dir=str(empty))
+    assert "**Not run yet.** None of the 180 planned runs" in said and "No error is stored" in said
+    for title in networks.TITLES.values():
+        assert f"| {title} | energy | $l=1$ | **not run yet** | – | – | – | 0 |" in said
+    for claim in CLAIMS:
+        assert f"| **{claim.name}** {claim.statement} | **not run yet** | 0 of " in said
+
+
+def test_page_says_what_was_planted(page, planted):
+    said = page(tables=world(planted))
+    assert "180 of 180 planned runs are stored; 40 of 40" in said
+    row = re.search(r"\| SEGNN \| energy \| \$l=1\$ \| \*\*needed\*\* \| (\S+) .+? \| (\S+) ", said)
+    assert row[1].startswith("+3") and row[2].startswith("+3"), "exp(.3) and 1.3"
+    assert "| NequIP | anisotropy | $l=2$ | **used but replaceable** |" in said
+    assert "| SEGNN | anisotropy | $l=2$ | **impossible by construction** |" in said
+    assert re.search(r"\| NequIP \| energy \| bonds \| 2 \| \S+ \| 29 \| 0\.\d{3} eV \| 0\.\d{3} \| – \| 5 \|", said)
+    assert "not run yet" not in said.split("Architecture", 1)[1].split("**Graph:**")[0]
+
+
+def test_tables_without_rows_stand_in_for_a_folder_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.setattr(networks, "folder_of", lambda folder, protocol: tmp_path / "none")
+    tables = networks.stored("")
+    assert set(tables) == set(load_all(tmp_path, named("networks"))) and not any(map(len, tables.values()))
+    assert networks.state(tables)["stored"] == 0
+    with pytest.raises(FileNotFoundError):
+        networks.stored(tmp_path / "none")
+
+
+def test_causes_group_networks_by_their_answers(planted):
+    found = networks.causes(world(planted))
+    answers = {(group["target"], group["l"]): group["answers"] for group in found["architecture"]}
+    assert answers[ENERGY, 1] == {"needed": list(networks.TITLES.values())}
+    assert answers[ANISOTROPY, 2]["impossible by construction"] == ["SEGNN"]
+    assert answers[ANISOTROPY, 2]["used but replaceable"] == ["NequIP"]
+    for row in found["target"]:
+        assert row[ENERGY]["change"] == pytest.approx(0.3, abs=0.06)
+        assert row[ANISOTROPY]["change"] == pytest.approx(0.0, abs=0.06)
+    assert len(found["graph"]) == len(FIELDS) and all(row["change"] for row in found["graph"])
+
+
+def test_errors_are_means_of_the_stored_runs(planted):
+    tables = world(planted)
+    runs = tables["runs"].set_index("run_id")["average_mae_eV"]
+    rows = {(r["network"], r["target"], r["graph"], r["body_order"], r["ls"]): r for r in networks.error_rows(tables)}
+    for ls in (WHOLE, NONE):
+        mean = np.mean([runs[configuration(Place("segnn", graph="radius"), ls, seed).run_id] for seed in range(3)])
+        assert rows["segnn", ENERGY, "radius", 2, ls]["mae"] == pytest.approx(mean)
+
+
+def test_best_baseline_of_each_target_is_shown():
+    columns = {
+        "baseline": ["a", "b", "c"],
+        "num_train": [4000] * 3,
+        "mae_eV": [0.5, 0.4, np.nan],
+        "mae_bohr3": [np.nan, np.nan, 2.0],
+    }
+    rows = networks.baseline_rows({"baselines": pd.DataFrame(columns)})
+    assert [(row["target"], row["baseline"], row["mae"], row["unit"]) for row in rows] == [
+        ("energy", "b", 0.4, "eV"), ("anisotropy", "c", 2.0, "bohr^3")
+    ]  # fmt: skip
+
+
+def test_entropies_are_means_over_seeds_each_layer_once():
+    ids = [configuration(Place("se3_transformer"), WHOLE, seed).run_id for seed in range(2)]
+    table = pd.DataFrame(
+        [{"run_id": run, "side": "attention1", "ends": ends, "entropy": value}
+         for run, value in zip(ids, (0.9, 0.7), strict=True) for ends in ("1-6", "6-6", "one")]
+    )  # fmt: skip
+    (row,) = networks.entropy_rows({"attention": table})
+    assert (row["target"], row["side"], row["seeds"]) == ("energy", "attention1", 2)
+    assert (row["least"], row["mean"], row["most"]) == pytest.approx((0.7, 0.8, 0.9))
+
+
+@pytest.mark.parametrize(("ls", "orders"), [((0, 1), "012"), ((0,), "0")], ids=str)
+def test_attributes_bring_back_orders_that_features_lack(ls, orders):
+    """What the page's second exercise says, of attributes up to 3."""
+    found = reach(build_network(RunConfig.preset("segnn", ls=ls, mul=2))).query("name == 'attributes' and reaches")
+    assert "".join(irrep[0] for irrep in found["irrep"]) == orders

@@ -1,0 +1,41 @@
+"""Figures of the comparison of networks."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from equinotes.figures.networks import plot_attention, plot_worth
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def marks(ax):
+    """Points of all lines that have marks."""
+    return [tuple(map(float, xy)) for line in ax.lines if line.get_marker() not in ("", "None", None) for xy in line.get_xydata()]
+
+
+def test_attention_has_a_mark_for_each_pair_and_its_entropies_above():
+    def table(shift):
+        rows = [("attention1", "H to C", 0.9), ("attention1", "C to C", 1.1), ("attention2", "C to C", 1.0)]
+        return pd.DataFrame([{"side": s, "ends": e, "weight": w + shift, "entropy": 0.75 + shift} for s, e, w in rows])
+
+    first, second = plot_attention(table(0.0), table(0.2)).axes
+    assert [label.get_text() for label in first.get_yticklabels()] == ["H to C", "C to C"]
+    np.testing.assert_allclose(sorted(marks(first)), [(0.9, 0), (1.1, 0), (1.1, 1), (1.3, 1)])
+    assert "0.950 → 0.750" in first.get_title(), "untrained, then trained"
+    assert sorted(x for x, _ in marks(second) if not np.isnan(x)) == pytest.approx([1.0, 1.2])
+
+
+def test_worth_has_marks_where_something_is_known_and_says_where_not():
+    changes = {f"{name}{end}": [value, np.nan] for name in ("damage", "cost") for end, value in
+               (("", 0.3), ("_low", 0.2), ("_high", 0.4))}  # fmt: skip
+    figure = plot_worth(pd.DataFrame({"title": ["NequIP", "SEGNN"], "l": [1, 1], **changes}))
+    for ax in figure.axes:
+        assert [x for x, _ in marks(ax)] == [0.3]
+        assert [text.get_text() for text in ax.texts] == ["not run yet"]
+        assert ax.texts[0].get_position()[1] < 1.1, "in SEGNN's row, the lower one"

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help book test bench lint lock clean env venv
+.PHONY: help book pdf zip slides test bench lint lock clean env venv
 
 BIN := .venv/bin
 # Python that makes the environment: the first of these that is 3.11 or newer (or say PYTHON=...).
@@ -22,8 +22,17 @@ help:  ## list what there is to make
 book: env  ## build the site into _build/html: trains small networks and runs the notebooks that changed
 	@$(BIN)/equinotes book
 
+pdf: env  ## the whole book as one PDF, _build/equinotes.pdf (needs Chromium)
+	@$(BIN)/equinotes book --pdf
+
+zip: env  ## the site to take away, _build/equinotes.zip: unpacked, it opens from the file system
+	@$(BIN)/equinotes book --zip
+
+slides: book  ## slides for each chapter, made from its page: _build/html/slides/index.html
+	@echo "slides: _build/html/slides/index.html"
+
 test: env  ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 bench: env  ## measure against the peers again, into results/benchmarks (about an hour and a half; less with `python -m benchmarks --seconds 60`)
 	@$(BIN)/python -m pip install --quiet $$($(BIN)/python -c 'import tomllib; \

@@ -113,6 +113,14 @@ class RunConfig:
     """Highest order of the steerable attributes of edges and atoms."""
     radial: str = "bessel"
     """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases."""
+    skips: Literal["all", "none", "scalars", "directed", "dense"] = "all"
+    """Features added to a block's: all, as in the paper, none, l = 0, l > 0, or the mean of all blocks before."""
+    curriculum: Literal["none", "rising", "falling"] = "none"
+    """Orders that join during the first half of the steps, from the lowest up or, after l = 0, from the highest down."""
+    pretrain_epochs: int = 0
+    """First epochs in which the additional terms alone are the loss; afterwards the error alone is."""
+    reinitialise: Literal["none", "scalars", "directed", "all"] = "none"
+    """Weights that start anew after these epochs: those of the paths from l = 0 to l = 0, those of all others, or all."""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -154,6 +162,14 @@ class RunConfig:
             raise UserError(f"terms must name each term once, got {self.terms}")
         if len(self.terms) != len(self.term_weights) or not all(0 <= weight < float("inf") for weight in self.term_weights):
             raise UserError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
+        if not 0 <= self.pretrain_epochs < self.epochs:
+            raise UserError(
+                f"pretrain_epochs must be at least 0 and leave one of {self.epochs} epochs, got {self.pretrain_epochs}"
+            )
+        if self.pretrain_epochs and not self.terms:
+            raise UserError("pretrain_epochs needs terms: they are what is trained on first")
+        if self.reinitialise != "none" and not self.pretrain_epochs:
+            raise UserError(f"reinitialise={self.reinitialise!r} needs pretrain_epochs: weights start anew after them")
         _check_registries(self)
 
     @property

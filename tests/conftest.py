@@ -1,11 +1,18 @@
 """What all tests share."""
 
+import ast
 import importlib.util
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side: one thread each, and for the processes that they start
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -50,6 +57,42 @@ def picture_samples() -> ModuleType:
 def stored(made_up, tmp_path_factory) -> Path:
     """An audit that has run in full under the reduced protocol."""
     return made_up.write_tables(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[..., str]:
+    """A function that runs the cells of a page in this process and returns all Markdown that they show and, if wanted, the text
+    between them. A kernel, which takes seconds to start, is left to the tests of notebooks.
+    """
+    import matplotlib.pyplot as plt
+
+    from equinotes.book.parameters import read_notebook
+
+    def show(page: Path, *, tables: dict | None = None, text: bool = False, **parameters: object) -> str:
+        """`tables` stand in for what the page assigns to `tables`; `parameters` for its own."""
+        space, texts, drawn = {}, [], plt.show
+        plt.show = lambda: None
+        try:
+            for cell in read_notebook(page).cells:
+                if cell.cell_type != "code":
+                    texts += [cell.source] * text
+                    continue
+                *before, last = ast.parse(cell.source).body
+                for part in (*before, *([] if isinstance(last, ast.Expr) else [last])):
+                    exec(compile(ast.Module([part], []), page.name, "exec"), space)
+                    if tables is not None and ast.unparse(part).startswith("tables ="):
+                        space["tables"] = tables
+                if isinstance(last, ast.Expr):
+                    value = eval(compile(ast.Expression(last.value), page.name, "eval"), space)
+                    texts += [found] if isinstance(found := getattr(value, "data", None), str) else []
+                if "parameters" in cell.metadata.get("tags", []):
+                    space |= parameters
+        finally:
+            plt.show = drawn
+            plt.close("all")
+        return "\n".join(texts)
+
+    return show
 
 
 @pytest.fixture

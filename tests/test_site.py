@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -75,6 +76,7 @@ class Visit:
     math: list[str] = field(default_factory=list)
     faint: dict[str, dict[str, str]] = field(default_factory=dict)
     sideways: int = 0
+    barriers: dict[str, list[str]] = field(default_factory=dict)
     undrawn: list[str] = field(default_factory=list)
 
 
@@ -146,8 +148,10 @@ def from_files(place: str, browser: Browser) -> Visit:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
             visit.faint[theme] = page.evaluate(CONTRAST)
+        visit.barriers["wide"] = barriers(page)
         page.set_viewport_size({"width": 390, "height": 844})
         visit.sideways = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
+        visit.barriers["narrow"] = barriers(page)
         return visit
 
 
@@ -167,6 +171,16 @@ def load(page: Page, address: str) -> Visit:
     visit.errors += [f"{response.status}: {response.url}" for response in responses if response.status >= 400]
     visit.bytes = sum(len(response.body()) for response in responses if response.url.startswith("http"))
     return visit
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds serious or critical: the rule, and the first element that breaks it."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found if each["impact"] in ("serious", "critical")]
+
+
+def test_nothing_serious_stands_in_the_way_of_readers_with_other_senses(place, from_files):
+    assert from_files.barriers == {"wide": [], "narrow": []}
 
 
 def test_pages_ask_only_for_what_lies_in_their_folder(place, over_http, from_files, server):

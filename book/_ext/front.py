@@ -16,9 +16,9 @@ from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
 from equinotes.support.text import orders_name, percent
 
-WIDTH, HEAD, ROW, LEFT, MIDDLE, LENGTH = 640, 36, 44, 70, 370, 150
+WIDTH, HEAD, ROW, LEFT, MIDDLE, LENGTH = 640, 36, 44, 84, 380, 150
 """Of the chart, in units of its view box: all, what stands above the bars, one bar, where the two sides begin, longest bar."""
-HEADS = {"damage": "shuffled in the trained network", "cost": "left out in training"}
+HEADS = {"damage": "shuffled", "cost": "trained without"}
 """What the two sides show."""
 
 
@@ -31,15 +31,15 @@ def numbers() -> dict[str, Any]:
 def chart(shown: list[dict[str, Any]]) -> str:
     """Bars for each order, as SVG that takes the letters' colour from the page: shuffled on the left, left out on the right.
 
-    The two sides have scales of their own, each as long as its largest bar; the numbers say what they are.
+    Both sides have one scale.
 
     >>> chart([{"l": 1, "damage": 2.0, "cost": 0.1}]).count("<rect")
     2
     """
     parts, said = [], []
+    most = max((abs(row[name]) for row in shown for name in HEADS if row[name] == row[name]), default=1.0)
     for name, left in (("damage", LEFT), ("cost", MIDDLE)):
         parts.append(f'<text x="{left}" y="20" class="head">{HEADS[name]}</text>')
-        most = max((abs(row[name]) for row in shown if row[name] == row[name]), default=1.0)
         for k, row in enumerate(shown):
             value, top = row[name], HEAD + ROW * k
             known = value == value
@@ -92,9 +92,10 @@ class DamageChart(SphinxDirective):
             return []
         words = (
             f"Change of the error of the network with orders {orders_name(numbers()['orders'])}, mean over seeds "
-            f"({seeds} examined); the two sides have scales of their own. Colours stand for orders throughout the book."
+            f"({seeds} examined): on the left one order is shuffled among the atoms of the trained network, on the right a "
+            "network is trained without it. Colours stand for orders throughout the book."
         )
-        title = sentences("front")("chart_title", **numbers())
+        title = sentences("front")("chart_title", shown=shown, used=numbers()["used"])
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'
         return [nodes.raw("", html, format="html")]
 

@@ -1,6 +1,7 @@
-"""Links that open a notebook on Binder or Colab, where the address of a repository is given while the book is built.
+"""Below the title of each notebook's page: the executed notebook to download, and links that open it on Binder or Colab.
 
-`EQUINOTES_REPOSITORY=https://github.com/OWNER/NAME make book`; without it, no page speaks of launching.
+These links need the address of a repository while the book is built: `make book REPOSITORY=https://github.com/OWNER/NAME`.
+Without it, no page speaks of launching.
 """
 
 import os
@@ -34,15 +35,17 @@ def launch_links(repository: str, notebook: str) -> dict[str, str]:
 def add_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Below the title of a notebook's page."""
     repository = os.environ.get(ADDRESS, "")
-    if not repository or not page.startswith("_executed/"):
+    if not page.startswith("_executed/"):
         return
     title = next(iter(doctree.findall(nodes.title)), None)
     if title is None:
         return
     line = nodes.paragraph(classes=["launch"])
-    line += nodes.Text("Open this notebook on ")
-    for service, address in launch_links(repository, Path(page).name).items():
-        line += [nodes.reference("", service, refuri=address), nodes.Text(" · " if service == "Binder" else ".")]
+    line += nodes.raw(
+        "", f'<a href="../_sources/{page}.ipynb" download>Download this notebook with its outputs</a>', format="html"
+    )
+    for service, address in (launch_links(repository, Path(page).name) if repository else {}).items():
+        line += [nodes.Text(" · "), nodes.reference("", f"Open on {service}", refuri=address)]
     title.parent.insert(title.parent.index(title) + 1, line)
 
 

@@ -7,23 +7,45 @@ from typing import Any
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from equinotes.book.parameters import RANGE, Parameter, parameters_of, title_of
 
-HEAD = ["| name | type | default | allowed | meaning |", "|:--|:--|:--|:--|:--|"]
+HEAD = ["| name | type | default | allowed | meaning | cost |", "|:--|:--|:--|:--|:--|:--|"]
+
+COSTS = {
+    "time in proportion, of training": ("epochs", "num_train", "seeds", "drop", "lmax_values"),
+    "time in proportion": ("molecules", "sample", "tested"),
+    "steep: paths grow with the cube of the orders": ("ls", "lmax"),
+    "time and memory in proportion or more": ("mul",),
+    "seconds (smoke) to days (paper)": ("preset",),
+    "a new seed trains anew": ("seed",),
+    "none": ("molecule", "knn", "k", "layer", "chiral", "block", "reference", "model", "results_dir"),
+    "none; another folder trains anew": ("runs_dir",),
+}
+"""What a larger or another value costs, by the names of parameters, which mean the same in every notebook."""
+
+
+def cost_of(name: str) -> str:
+    """What raising or changing a parameter costs; ExtensionError where nobody has said it yet."""
+    for cost, names in COSTS.items():
+        if name in names:
+            return cost
+    raise ExtensionError(f"no cost is stated for the parameter {name!r}: add it to COSTS in book/_ext/notebook_parameters.py")
 
 
 def row_of(parameter: Parameter) -> str:
     """A parameter as a row of a Markdown table; the range that ends its help has a column of its own.
 
     >>> row_of(Parameter("lmax", "int", int, 4, "highest order (0 to 11)"))
-    '| `lmax` | int | `4` | 0 to 11 | highest order |'
+    '| `lmax` | int | `4` | 0 to 11 | highest order | steep: paths grow with the cube of the orders |'
     """
     stated = RANGE.search(parameter.help)
     meaning = parameter.help[: stated.start()].strip() if stated else parameter.help
     allowed = stated[0].strip("()") if stated else "any"
-    return f"| `{parameter.name}` | {parameter.annotation or 'any'} | `{parameter.default!r}` | {allowed} | {meaning} |"
+    kind = parameter.annotation or "any"
+    return f"| `{parameter.name}` | {kind} | `{parameter.default!r}` | {allowed} | {meaning} | {cost_of(parameter.name)} |"
 
 
 def tables_of(notebooks: Iterable[Path]) -> list[str]:

@@ -87,12 +87,20 @@ def welch(first: Values, second: Values) -> Estimate:
     >>> round(welch([1.0, 1.1, 0.9], [2.0, 2.2, 1.8]).freedom, 2)
     2.94
     """
-    one, other = mean(first), mean(second)
-    variances = np.array([one.error, other.error]) ** 2
-    freedoms = np.array([one.freedom, other.freedom])
+    return difference(mean(first), mean(second))
+
+
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """second - first of two independent estimates, degrees of freedom as Welch and Satterthwaite have them.
+
+    >>> [round(number, 3) for number in difference(Estimate(1.0, 0.3, 4), Estimate(3.0, 0.4, 4))]
+    [2.0, 0.5, 7.418]
+    """
+    variances = np.array([first.error, second.error]) ** 2
     total = float(variances.sum())
+    freedoms = np.array([first.freedom, second.freedom])
     freedom = total**2 / float((variances**2 / freedoms).sum()) if total > 0 else float(freedoms.sum())
-    return Estimate(other.value - one.value, total**0.5, freedom)
+    return Estimate(second.value - first.value, total**0.5, freedom)
 
 
 def log_ratio(first: Values, second: Values, *, pairs: bool = False) -> Estimate:

@@ -28,7 +28,7 @@ from equinotes.support.progress import bar
 WORK = Path("runs", "diagnostics")
 """Where results of single networks are kept until they are gathered; like runs, nothing to commit."""
 SINGLE = ("gradients", "norms", "ranks", "weights", "ablations", "structure", "probes", "pictures", "uses")
-"""Tables that a network yields on its own; `similarity` takes pairs of them."""
+"""Tables that a network yields on its own, beside those of a version's own schemas; `similarity` takes pairs of them."""
 SPECTRA = "spectra.npz"
 VERSION = 3
 """To be raised when a network is examined in another way: what was kept of the old way is then not used."""
@@ -99,7 +99,7 @@ def gather(examined: list[Task], work: Path, out: Path | str | None = None, prot
     protocol = protocol or named()
     place, keep = folder_of(out, protocol), {config.run_id for config in [*protocol.subjects(), *protocol.others()]}
     rows = {}
-    for name in SINGLE:
+    for name in dict.fromkeys([*SINGLE, *protocol.schemas]):
         parts = [pd.read_parquet(path) for task in examined if (path := work / task.name / f"{name}.parquet").exists()]
         if parts:
             table = merged(name, pd.concat(parts, ignore_index=True), keep, place, protocol)

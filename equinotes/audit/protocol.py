@@ -120,7 +120,12 @@ def judged(claims: Iterable[Claim], rules: Mapping[str, Rule], tables: Tables) -
 
 
 DEFAULT = "first"
-PROTOCOLS: dict[str, str] = {"first": "equinotes.audit.protocols.first", "second": "equinotes.audit.protocols.second"}
+PROTOCOLS: dict[str, str] = {
+    "first": "equinotes.audit.protocols.first",
+    "second": "equinotes.audit.protocols.second",
+    "networks": "equinotes.audit.protocols.networks",
+    "strategies": "equinotes.audit.protocols.strategies",
+}
 """Versions by name, and the module of each."""
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 
 from equinotes.analysis.controls import linear_baselines
 from equinotes.audit.protocol import Protocol, named
-from equinotes.audit.tables import SCHEMAS, folder_of, load, merged, write
+from equinotes.audit.tables import folder_of, load, merged, schema_of, write
 from equinotes.data.qm9 import QM9, load_qm9
 from equinotes.data.splits import draw_split
-from equinotes.runs.store import Run
+from equinotes.runs.store import Run, unit_suffix
 from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 
@@ -35,13 +35,15 @@ def store(
     rows, metrics = [], []
     predictions: dict[str, list[pd.DataFrame]] = {}
     for run_id, run in bar(runs.items(), desc="runs", progress=progress):
-        rows += [{"experiment": experiment, **_row(run)} for experiment in names[run_id]]
+        rows += [{"experiment": experiment, **_row(run, protocol)} for experiment in names[run_id]]
         curve = run.metrics.assign(run_id=run_id)
-        averaged = [column for column in curve if column.startswith("val_average_")]
-        metrics.append(curve[[*SCHEMAS["metrics"], *averaged]])
+        kinds = schema_of("metrics", protocol=protocol)
+        averaged = [column for column in curve if column.startswith("val_average_") and column not in kinds]
+        metrics.append(curve.reindex(columns=[*kinds, *averaged]))
         alone = names[run_id][0] if len(names[run_id]) == 1 and names[run_id][0] in protocol.apart else None
         table = f"predictions_{alone}" if alone else "predictions"
-        names_of_columns = {"prediction_eV": run_id, "average_prediction_eV": f"{AVERAGE}{run_id}"}
+        unit = unit_suffix(run.config.unit)
+        names_of_columns = {f"prediction_{unit}": run_id, f"average_prediction_{unit}": f"{AVERAGE}{run_id}"}
         predictions.setdefault(table, []).append(run.predictions.rename(columns=names_of_columns))
     place.mkdir(parents=True, exist_ok=True)
     if rows:
@@ -84,25 +86,27 @@ def state(folder: Path | str | None = None, protocol: Protocol | None = None) ->
 
 def baselines(qm9: QM9, protocol: Protocol | None = None) -> pd.DataFrame:
     """Test errors of the linear baselines, fitted to the training molecules of each scale of a version."""
-    tables = []
+    tables, columns = [], list(schema_of("baselines", protocol))
     for config in (protocol or named()).scales:
         sizes = {name: getattr(config, name) for name in ("num_train", "num_val", "num_test", "split_seed")}
         tables.append(linear_baselines(qm9, draw_split(qm9, **sizes), config.target).assign(num_train=config.num_train))
-    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SCHEMAS["baselines"]))
-    return found[list(SCHEMAS["baselines"])]
+    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return found.reindex(columns=columns)
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: Run, protocol: Protocol) -> dict[str, Any]:
+    """A run's row; errors that the version stores in other units than this run's are missing."""
     known = run.provenance
+    errors = [name for name in schema_of("runs", protocol) if name.removeprefix(AVERAGE).startswith(("mae_", "rmse_", "mse_"))]
     names = ("parameters", "seconds", "device", "device_name", "threads", "commit", "started", "data_sha256")
     versions = {f"version_{library}": version for library, version in known["versions"].items()}
     about = {name: known[name] for name in names} | {"numerics": known.get("numerics", 1)}
-    return {"run_id": run.run_id, **run.config.to_dict(), **run.errors, **about, **versions}
+    return {"run_id": run.run_id, **run.config.to_dict(), **dict.fromkeys(errors, np.nan), **run.errors, **about, **versions}
 
 
 def _side_by_side(parts: list[pd.DataFrame], old: pd.DataFrame, run_ids: list[str]) -> pd.DataFrame:
     """One table with a column per run, in the order given; ValueError where the test molecules or their targets differ."""
-    molecules = ["qm9_index", "target_eV"]
+    molecules = ["qm9_index", *(column for column in parts[0] if str(column).startswith("target_"))]
     new = {column for part in parts for column in part}
     run_ids = [column for run_id in run_ids for column in (run_id, f"{AVERAGE}{run_id}")]
     kept = old[[*molecules, *(column for column in old if column in set(run_ids) - new)]]

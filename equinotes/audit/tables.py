@@ -93,7 +93,9 @@ LATER: dict[str, dict[str, Any]] = {
     "probes": {"folds": "molecules"},
 }
 """Columns that the first stored tables lack, and the value of a row without them."""
-DIAGNOSTICS = tuple(name for name in SCHEMAS if name not in ("runs", "metrics", "predictions", "baselines"))
+TRAINED = ("runs", "metrics", "curves", "predictions", "baselines")
+"""Tables that come from runs and their targets; all others come from examining networks."""
+DIAGNOSTICS = tuple(name for name in SCHEMAS if name not in TRAINED)
 """Tables that examining the networks makes."""
 
 
@@ -103,7 +105,7 @@ def names_of(protocol: Protocol | None = None) -> list[str]:
     apart = [f"predictions_{experiment}" for experiment in protocol.apart]
     names = list(protocol.schemas or SCHEMAS)
     place = names.index("predictions") + 1
-    return [*names[:place], *apart, *names[place:]]
+    return list(dict.fromkeys([*names[:place], *apart, *names[place:]]))
 
 
 def command_of(name: str, protocol: Protocol | None = None) -> str:
@@ -115,7 +117,7 @@ def command_of(name: str, protocol: Protocol | None = None) -> str:
     protocol = protocol or named()
     if name.startswith("foundation"):
         return "equinotes audit foundation"
-    if name in DIAGNOSTICS or name == "uses":
+    if _family(name) not in TRAINED:
         return f"equinotes audit diagnose{protocol.words}"
     if name == "baselines":
         return f"equinotes audit store{protocol.words}"
@@ -138,7 +140,7 @@ def schema_of(name: str, protocol: Protocol | None = None) -> Mapping[str, str]:
     schemas = (protocol or named()).schemas or SCHEMAS
     if name not in schemas and not name.startswith("predictions_"):
         raise UserError(unknown("table", name, list(schemas)))
-    return schemas[_family(name)]
+    return schemas[name if name in schemas else _family(name)]
 
 
 def _family(name: str) -> str:

@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import Literal
 
+from equinotes.book.slides import write_slides
 from equinotes.support.errors import TaskFailed, UserError
 from equinotes.support.files import write_atomically
 from equinotes.support.repository import find_root
@@ -57,7 +58,7 @@ def build(root: Path | str | None = None, *, execute: Execute = "stale", jobs: i
     if jobs < 1:
         raise UserError(f"jobs must be at least 1, got {jobs}")
     root = find_root(root)
-    notebooks = sorted((root / "notebooks").glob("*.ipynb"))
+    notebooks = _notebooks(root / "notebooks")
     _check_contents(root, notebooks)
     _forget_removed(root, notebooks)
     if execute != "none":
@@ -156,13 +157,12 @@ def _build_site(root: Path, progress: bool) -> Path:
     first_page, stamp = root / SITE / "index.html", root / "_build" / "site.sha256"
     sources = [
         *_files(root / "book"),
-        *(root / EXECUTED).glob("*.ipynb"),
-        *_files(root / "notebooks"),
+        *_notebooks(root / EXECUTED),
+        *_files(root / "notebooks"),  # templates and parameters
         *_package(root),
         *root.glob("*.yml"),
         *root.glob("*.md"),
     ]
-    sources += [*(root / "notebooks").rglob("*.md"), *(root / "notebooks").glob("*.ipynb")]  # templates and parameters
     digest = _digest(root, [*sources, *_files(root / "results"), root / "requirements.lock"])
     key = f"{digest} {os.environ.get('EQUINOTES_REPOSITORY', '')}".strip()
     if first_page.exists() and stamp.exists() and stamp.read_text() == key:
@@ -196,6 +196,7 @@ def _run_jupyter_book(root: Path, output: Path) -> None:
         lines = text.partition("Traceback")[0].splitlines()
         said = [line.replace(f"{root}/", "") for line in lines if re.search(r"(WARNING|ERROR|CRITICAL): ", line)] or lines[-3:]
         raise TaskFailed("the site was not built (full log: _build/book.log):\n" + "\n".join(dict.fromkeys(said)))
+    write_slides(output / "_build" / "html")
 
 
 def _is_fresh(root: Path, notebook: Path, inputs: str) -> bool:
@@ -214,10 +215,15 @@ def _stamp(root: Path, notebook: Path) -> Path:
 def _forget_removed(root: Path, notebooks: list[Path]) -> None:
     """Delete executed notebooks without a source: patterns in the table of contents would still match them."""
     names = {notebook.name for notebook in notebooks}
-    for executed in (root / EXECUTED).glob("*.ipynb"):
+    for executed in _notebooks(root / EXECUTED):
         if executed.name not in names:
             executed.unlink()
             _stamp(root, executed).unlink(missing_ok=True)
+
+
+def _notebooks(folder: Path) -> list[Path]:
+    """Sorted by name; hidden files are none of ours, such as one that another build is writing."""
+    return sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
 
 
 def _package(root: Path, leave_out: Iterable[str] = ()) -> list[Path]:
@@ -226,7 +232,9 @@ def _package(root: Path, leave_out: Iterable[str] = ()) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    """All files below a folder, without caches and whatever else is hidden, such as files that are still being written."""
+    inside = ((file, file.relative_to(folder).parts) for file in folder.rglob("*") if file.is_file())
+    return [file for file, parts in inside if not any(part == "__pycache__" or part.startswith(".") for part in parts)]
 
 
 def _digest(root: Path, files: Iterable[Path]) -> str:

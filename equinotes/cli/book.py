@@ -74,6 +74,7 @@ class Book:
     """Execute the notebooks that are out of date and build the site into _build/html.
 
     $ equinotes book
+    $ equinotes book --pdf --zip
     """
 
     execute: Literal["stale", "all", "none"] = "stale"
@@ -81,10 +82,23 @@ class Book:
     jobs: int = 2
     """Notebooks that run at a time; they share the cores."""
 
+    pdf: bool = False
+    """Print the whole book into _build/equinotes.pdf as well; needs Chromium."""
+    zip: bool = False
+    """Pack the site into _build/equinotes.zip as well, to take away: unpacked, it opens from the file system."""
+
     def run(self) -> int:
+        from equinotes.book import archive, printed
         from equinotes.book.site import build
 
-        build(execute=self.execute, jobs=self.jobs)
+        if self.pdf:
+            printed.find_chromium()  # before minutes of work
+        site = build(execute=self.execute, jobs=self.jobs).parent
+        if self.zip:
+            print(f"wrote {archive.pack_site(site, site.with_name('equinotes.zip'))}")
+        if self.pdf:
+            print("printing the book: some minutes", flush=True)
+            print(f"wrote {printed.print_book(site, site.with_name('equinotes.pdf'))}")
         return 0
 
 

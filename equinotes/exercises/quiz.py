@@ -63,10 +63,16 @@ def _row(name: str, number: int, place: int, choice: Choice) -> str:
     key = f"quiz-{name}-{number}-{place}"
     verdict, word = ("right", "Right.") if choice.right else ("wrong", "Not quite.")
     return (
-        f'<div class="choice"><input type="radio" name="quiz-{name}-{number}" id="{key}" aria-describedby="{key}-says">'
+        f'<div class="choice"><input type="radio" name="quiz-{name}-{number}" id="{key}" aria-label="{_plain(choice.text)}" '
+        f'aria-describedby="{key}-says">'
         f'<label for="{key}">{_text(choice.text)}</label>'
         f'<p class="says {verdict}" id="{key}-says" role="status"><strong>{word}</strong> {_text(choice.says)}</p></div>'
     )
+
+
+def _plain(text: str) -> str:
+    """The same for a reader that speaks: formulas as they are written, without their marks."""
+    return html.escape(re.sub(r"[`$\\{}]", "", text))
 
 
 def _text(text: str) -> str:

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
@@ -38,48 +37,35 @@ KINDS = {"spoilt": "spoilt", "retrained": "trained without"}
 """Two ways to remove orders."""
 
 
-def plot_glance(cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[str] | None = None) -> Figure:
-    """Every order of every set, block by block and seed by seed: one cell each, a dot where a threshold is met.
+def plot_glance(
+    cells: pd.DataFrame, used: pd.DataFrame, *, measures: Sequence[str] | None = None, agreeing: float = 0.8
+) -> Figure:
+    """Every order of every set, block by block: one cell each, the mean over seeds, and a dot where seeds agree.
 
-    A row of panels for each set of orders. First, bars: share of the seeds that use the order. Then a panel for each measure, in
-    which an order has a line of cells for each reference of the target, a group of cells for each block, a cell for each seed.
+    Lines are orders, in a group for each set, with a line for each reference of the target. First, bars: share of the seeds that
+    use the order. Then a panel for each measure, with a column for each block.
 
-    `cells` has `set`, `l`, `reference`, `block`, `seed`, `measure`, `value` and `mark`; `used` has `set`, `l`, `reference`,
-    `used` and `seeds` (counts). Empty cells were not run. `measures` are all of the cells unless given; one without a look of its
-    own has its name as title and colours up to its largest value.
+    `cells` has `set`, `l`, `reference`, `block`, `seed`, `measure`, `value` and `mark`; a dot says that the share `agreeing` of
+    the seeds, or more, is marked. `used` has `set`, `l`, `reference`, `used` and `seeds` (counts). Empty cells were not run.
+    `measures` are all of the cells unless given; one without a look of its own has its name as title and colours up to its
+    largest value.
     """
     measures = list(dict.fromkeys([*MEASURES, *cells["measure"]])) if measures is None else measures
-    looks = {measure: look_of(measure, cells) for measure in measures}
-    sets, references = list(dict.fromkeys(used["set"])), list(dict.fromkeys(used["reference"]))
-    orders = {name: sorted(used[used["set"] == name]["l"].unique()) for name in sets}
-    heights = [len(orders[name]) + 0.4 for name in sets]
-    size = (8.0, 0.14 * max(2, len(references)) * sum(heights) + 2.3)
-    ratios = [0.5, *[1.0] * len(measures)]
+    lines = _lines(used)
+    size, ratios = (8.0, 0.19 * (max(lines.values()) + 1) + 1.2), [0.55, *[1.0] * len(measures)]
     fig, axes = plt.subplots(
-        len(sets), len(ratios), figsize=size, squeeze=False, height_ratios=heights, width_ratios=ratios,
-        layout=ConstrainedLayoutEngine(h_pad=0.07),  # a set stands apart from the next
-    )  # fmt: skip
-    for line, name in zip(axes, sets, strict=True):
-        _draw_used(line[0], used[used["set"] == name], orders[name], references)
-        line[0].set_ylabel(f"orders\n{name}", fontsize=10)
-        for ax, measure in zip(line[1:], measures, strict=True):
-            part = cells[(cells["set"] == name) & (cells["measure"] == measure)]
-            _draw_cells(ax, part, orders[name], references, looks[measure])
-            _share_lines(ax, orders[name], references, labels=False)
-        for ax in line if name != sets[-1] else []:
-            ax.tick_params(axis="x", labelbottom=False, length=0)
-    axes[0, 0].set_title("used by\n(seeds)", fontsize=10)
-    axes[-1, 0].set_xlabel("share of seeds", fontsize=9)
-    for ax, measure in zip(axes[0, 1:], measures, strict=True):
-        ax.set_title(looks[measure].title, fontsize=10)
-    for ax, column, measure in zip(axes[-1, 1:], axes.T[1:], measures, strict=True):
-        ax.set_xlabel("block", fontsize=9)
-        known = looks[measure]
-        bar = fig.colorbar(
-            plt.cm.ScalarMappable(known.norm, SEQUENTIAL), ax=list(column), location="bottom", aspect=12, shrink=0.8
-        )
-        bar.set_label(known.label, fontsize=9)
-        bar.ax.tick_params(labelsize=8)
+        2, len(ratios), figsize=size, squeeze=False, height_ratios=[1, 0.018], width_ratios=ratios, layout="constrained"
+    )
+    _draw_used(axes[0, 0], used, lines)
+    axes[1, 0].axis("off")
+    for ax, colours, measure in zip(axes[0, 1:], axes[1, 1:], measures, strict=True):
+        look, part = look_of(measure, cells), cells[cells["measure"] == measure]
+        _draw_cells(ax, part, lines, look, agreeing)
+        ax.set_title(look.title, fontsize=10)
+        bar = fig.colorbar(plt.cm.ScalarMappable(look.norm, SEQUENTIAL), cax=colours, orientation="horizontal")
+        bar.set_label(look.label, fontsize=9)
+        bar.ax.tick_params(labelsize=9)
+        bar.ax.xaxis.set_minor_locator(NullLocator())
     return fig
 
 
@@ -91,56 +77,66 @@ def look_of(measure: str, cells: pd.DataFrame) -> Measure:
     return Measure(measure, Normalize(min(0.0, float(values.min())), float(values.max()) or 1.0), measure)
 
 
-def _draw_used(ax: Axes, used: pd.DataFrame, orders: list[int], references: list[str]) -> None:
+Line = tuple[str, int, str]
+"""Set of orders, order, reference."""
+
+
+def _lines(used: pd.DataFrame) -> dict[Line, int]:
+    """Place of each line from above; above each set there is room for its name."""
+    places, place = dict[Line, int](), 0
+    for name, of_set in used.groupby("set", sort=False):
+        place += 1 + bool(places)
+        for row in rows_of(of_set.sort_values(["l", "reference"])):
+            places[str(name), row.l, row.reference] = place
+            place += 1
+    return places
+
+
+def _draw_used(ax: Axes, used: pd.DataFrame, lines: dict[Line, int]) -> None:
     for row in rows_of(used):
-        place = _line(orders, references, row.l, row.reference)
-        share = row.used / row.seeds if row.seeds else 0.0
-        ax.barh(place, share, height=0.8, color=order_colour(row.l), alpha=0.85)
+        place = lines[row.set, row.l, row.reference]
+        ax.barh(place, row.used / row.seeds if row.seeds else 0.0, height=0.8, color=order_colour(row.l), alpha=0.85)
         words = f"{row.used}/{row.seeds}" if row.seeds else "not run"
-        ax.annotate(words, (1.04, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=8.5)
+        ax.annotate(words, (1.04, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=9)
+    for name in dict.fromkeys(used["set"]):
+        first = min(place for line, place in lines.items() if line[0] == name)
+        ax.annotate(f"orders {name}", (0, first - 1), va="center", color=GREY, fontsize=10, weight="bold", annotation_clip=False)
     ax.set(xlim=(0, 1), xticks=[0, 1])
-    ax.tick_params(axis="x", labelsize=8)
-    _share_lines(ax, orders, references, labels=True)
+    ax.set_title("used by\n(seeds)", fontsize=10)
+    ax.tick_params(axis="x", labelsize=9)
+    _share_lines(ax, lines)
+    ax.set_yticks(list(lines.values()), [str(l) for _, l, _ in lines])
 
 
-def _draw_cells(ax: Axes, part: pd.DataFrame, orders: list[int], references: list[str], measure: Measure) -> None:
-    """Cells of one panel, with a gap after each block and after each order."""
-    blocks, seeds = sorted(part["block"].unique()), sorted(part["seed"].unique())
-    step = len(seeds) + 1
-    grid = np.full((int(_line(orders, references, orders[-1], references[-1])) + 1, max(1, step * len(blocks) - 1)), np.nan)
+def _draw_cells(ax: Axes, part: pd.DataFrame, lines: dict[Line, int], look: Measure, agreeing: float) -> None:
+    """Means over seeds of one measure, as colours; dots where enough seeds are marked."""
+    blocks = sorted(part["block"].unique())
+    grid = np.full((max(lines.values()) + 1, max(1, len(blocks))), np.nan)
     dots = []
-    for row in rows_of(part):
-        x = blocks.index(row.block) * step + seeds.index(row.seed)
-        y = int(_line(orders, references, row.l, row.reference))
-        grid[y, x] = row.value
-        if row.mark:
-            dots.append((x, y))
-    ax.imshow(grid, cmap=SEQUENTIAL, norm=measure.norm, aspect="auto", interpolation="none")
+    for (name, l, reference, block), cell in part.groupby(["set", "l", "reference", "block"]):
+        if (name, l, reference) in lines:
+            x, y = blocks.index(block), lines[name, l, reference]
+            grid[y, x] = cell["value"].mean()
+            dots += [(x, y)] if cell["mark"].mean() >= agreeing else []
+    ax.imshow(grid, cmap=SEQUENTIAL, norm=look.norm, aspect="auto", interpolation="none")
     if dots:
-        x, y = np.transpose(dots)
-        ax.scatter(x, y, s=4, color="white", edgecolors="black", linewidths=0.4, zorder=3)
-    if part.empty:
-        ax.annotate("not run", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY, fontsize=9)
-    ax.set_xticks([place * step + (step - 2) / 2 for place in range(len(blocks))], [str(block) for block in blocks])
-    ax.tick_params(axis="x", labelsize=8, length=0)
+        ax.scatter(*np.transpose(dots), s=12, color="white", edgecolors="black", linewidths=0.6, zorder=3)
+    for name in dict.fromkeys(line[0] for line in lines):
+        places = [place for line, place in lines.items() if line[0] == name]
+        if np.isnan(grid[places]).all():
+            middle = ((len(blocks) or 1) / 2 - 0.5, float(np.mean(places)))
+            ax.annotate("not run", middle, ha="center", va="center", color=GREY, fontsize=9)
+    ax.set_xticks(range(len(blocks)), [str(block) for block in blocks])
+    ax.set_xlabel("block", fontsize=9)
+    ax.tick_params(axis="x", labelsize=9, length=0)
+    _share_lines(ax, lines)
 
 
-def _line(orders: list[int], references: list[str], l: int, reference: str) -> float:
-    """Place of an order's line of one reference; a line is left free below each order where there are several."""
-    return orders.index(l) * _lines_per_order(references) + references.index(reference)
-
-
-def _lines_per_order(references: list[str]) -> int:
-    return len(references) + (len(references) > 1)
-
-
-def _share_lines(ax: Axes, orders: list[int], references: list[str], *, labels: bool) -> None:
-    """The same lines for the same orders in all panels of a set."""
-    middle = (len(references) - 1) / 2
-    places = [_line(orders, references, l, references[0]) + middle for l in orders]
-    ax.set_yticks(places, [str(l) for l in orders] if labels else [""] * len(orders))
-    ax.set_ylim(places[-1] + middle + 0.6, -0.6)
-    ax.tick_params(axis="y", length=0, labelsize=10)
+def _share_lines(ax: Axes, lines: dict[Line, int]) -> None:
+    """The same lines for the same orders in all panels."""
+    ax.set_yticks([])
+    ax.set_ylim(max(lines.values()) + 0.6, -0.6)
+    ax.tick_params(axis="y", length=0, labelsize=9)
     ax.grid(False)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)

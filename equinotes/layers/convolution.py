@@ -36,6 +36,7 @@ class Convolution(nn.Module):
         self.weight_shape = (hidden, num_paths, self.mul_in, self.mul_out)
         self.radial = FullyConnectedNet([num_basis, hidden, num_paths * self.mul_in * self.mul_out], silu)
         self.scale = 1 / (degree_norm * hidden**0.5)
+        self.path_factors: Tensor | None = None
 
     def forward(
         self, x: Float[Tensor, "atoms components mul"], edges: Geometry, only_scalars: bool = False
@@ -43,7 +44,7 @@ class Convolution(nn.Module):
         """Messages summed at the targets; with `only_scalars` only the l = 0 component is computed."""
         way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out)
         hidden = self.radial.layer0(edges.basis) * self.scale
-        banks = way.banks(self.radial.layer1.weight.view(self.weight_shape))
+        banks = way.banks(_weight(self))
         return Messages.apply(x, hidden, edges.vectors, edges, way, *banks)
 
 
@@ -64,6 +65,7 @@ class FirstConvolution(nn.Module):
         self.weight_shape = (hidden, len(self.ls_out), self.mul_in, self.mul_out)
         self.radial = FullyConnectedNet([num_basis, hidden, math.prod(self.weight_shape[1:])], silu)
         self.scale = 1 / (degree_norm * (hidden * self.mul_in) ** 0.5)
+        self.path_factors: Tensor | None = None
         order = torch.tensor([k for k, l in enumerate(self.ls_out) for _ in range(2 * l + 1)])
         self.register_buffer("order", order, persistent=False)
 
@@ -73,12 +75,18 @@ class FirstConvolution(nn.Module):
         """Messages summed at the targets; atoms of one element must have equal features x."""
         ls = self.ls_out[:1] if only_scalars else self.ls_out
         hidden = self.radial.layer0(edges.basis) * self.scale
-        weight = self.radial.layer1.weight.view(self.weight_shape)[:, : len(ls)]
+        weight = _weight(self)[:, : len(ls)]
         by_element = torch.einsum("zu,kluv->kzlv", x[edges.example, 0], weight).flatten(1)
         scalars = edges.is_element @ (hidden @ by_element).view(len(hidden), len(edges.example), len(ls) * self.mul_out)
         order = self.order[: sum(2 * l + 1 for l in ls)]
         messages = scalars.view(-1, len(ls), self.mul_out).index_select(1, order) * edges.sh[:, : len(order), None]
         return messages.new_zeros(len(x), *messages.shape[1:]).index_add(0, edges.target, messages)
+
+
+def _weight(layer: Convolution | FirstConvolution) -> Float[Tensor, "hidden paths u v"]:
+    """The last matrix of the radial network, each path times its factor where `path_factors` [paths] is set."""
+    weight = layer.radial.layer1.weight.view(layer.weight_shape)
+    return weight if layer.path_factors is None else weight * layer.path_factors[:, None, None]
 
 
 class Fast:

@@ -22,7 +22,7 @@ class Entry:
     place: str
     """Where its class is, as `module:Class`; it is called as `Class(config, implementation)`."""
     reads: str
-    """Fields of `RunConfig` that decide its architecture or its graph, between spaces."""
+    """Fields of `RunConfig` that decide its architecture, its graph or how its orders are trained, between spaces."""
     takes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Values that it can take of a field, where these are fewer than `RunConfig` allows."""
     refuses: Callable[[RunConfig], str | None] = lambda config: None
@@ -52,7 +52,8 @@ def unreached(config: RunConfig) -> str | None:
 NETWORKS = {
     "paper": Entry(
         "equinotes.networks.paper:PaperNetwork",
-        reads="ls mul num_blocks atom_dim num_basis radial cutoff graph degree_norm gate last_block",
+        reads="ls mul num_blocks atom_dim num_basis radial cutoff graph degree_norm gate last_block skips curriculum "
+        "reinitialise",
     ),
     "nequip": Entry(
         "equinotes.networks.nequip:NequIP",

@@ -14,9 +14,11 @@ from equinotes.layers.convolution import Fast
 from equinotes.layers.gate import Gate
 from equinotes.layers.paths import paths
 from equinotes.layers.plain import Reference as Plain
-from equinotes.networks.base import BlockPath, Layer, Layered, Parts
+from equinotes.networks.base import BlockPath, Edit, Layer, Layered, Parts
 from equinotes.networks.reference import NUM_ELEMENTS
 
+CONVOLVED = 0.12 * 37**0.5
+"""Size of a convolution's output times its norm, from features of size one: random weights, bonds and cutoff of the paper."""
 IMPLEMENTATIONS: dict[str, type[Fast] | type[Plain]] = {"fast": Fast, "e3nn": Plain}
 
 
@@ -29,6 +31,10 @@ class PaperNetwork(Layered):
     with mean, scale and energies per element set by `set_reference`. With `config.gate` each convolution is followed by a gate.
     The last block's outputs of l > 0 never reach the energy: the fast implementation leaves them out unless `all_outputs` is
     set, or somebody looks (`features`, `edit`).
+
+    `config.skips` says which features the sum above adds to those of the convolution. Orders that it leaves out have their
+    convolution multiplied by a constant (`without_skip`), so that features stay as large; "dense" adds the mean of all blocks
+    before in place of the last one. All kinds have the same parameters.
     """
 
     implementations = tuple(IMPLEMENTATIONS)
@@ -57,8 +63,8 @@ class PaperNetwork(Layered):
 
     @property
     def affine(self) -> bool:
-        """Without gates: weights of the products depend on distances alone, so that no layer is nonlinear in its features."""
-        return not self.config.gate
+        """Without gates weights depend on distances alone: no layer is nonlinear in its features. Dense skips pass layers by."""
+        return not self.config.gate and self.config.skips != "dense"
 
     def edges(self, batch: Batch) -> Any:
         """Harmonics and radial basis, in the form of the implementation."""
@@ -70,11 +76,55 @@ class PaperNetwork(Layered):
 
     def step(self, layer: int, x: Tensor, edges: Any, *, everything: bool) -> Tensor:
         """Convolution, gate and skip of block `layer`."""
+        if layer == 1:
+            return self._new(layer, x, edges, everything)
+        return self._skipped(layer, self._new(layer, x, edges, everything), x)
+
+    def keep_orders(self, kept: tuple[int, ...]) -> None:
+        """Leave out, from now on, all paths that touch another order; the others are multiplied so that the network computes
+        what one with `ls=kept` and the same weights of these paths does. Orders that are all kept cost nothing.
+        """
+        for block, (layer, ls_out) in enumerate(zip(self.blocks, self.ls_by_block, strict=True), start=1):
+            every = paths(self.config.ls if block > 1 else (0,), self.config.ls, ls_out)
+            left = [path for path in every if set(path) <= set(kept)]
+            factors = [
+                (sum(p.l3 == path.l3 for p in every) / sum(p.l3 == path.l3 for p in left)) ** 0.5 if path in left else 0.0
+                for path in every
+            ]
+            like = self.path_weight(block)
+            layer.path_factors = None if left == every else torch.tensor(factors, dtype=like.dtype, device=like.device)
+
+    def _new(self, layer: int, x: Tensor, edges: Any, everything: bool) -> Tensor:
+        """What the convolution and the gate of a block put out."""
         only_scalars = layer == len(self.blocks) and not (everything or self.all_outputs)
-        new = self.blocks[layer - 1](x, edges, only_scalars)
-        if self.config.gate:
-            new = self.join(self.gates[layer - 1](self.split(layer, new)))
-        return new if layer == 1 else new + x[:, : new.shape[1]]
+        new: Tensor = self.blocks[layer - 1](x, edges, only_scalars)
+        return self.join(self.gates[layer - 1](self.split(layer, new))) if self.config.gate else new
+
+    def _skipped(self, layer: int, new: Tensor, old: Tensor) -> Tensor:
+        """New features and, for the orders that have a skip, old ones."""
+        if self.config.skips in ("all", "dense"):
+            return new + old[:, : new.shape[1]]
+        if self.config.skips == "none":
+            return new * without_skip(self.config.degree_norm)
+        parts, before = self.split(layer, new), self.split(layer - 1, old)
+        passed = {"0e"} if self.config.skips == "scalars" else set(parts) - {"0e"}
+        factor = without_skip(self.config.degree_norm)
+        return self.join({ir: part + before[ir] if ir in passed else part * factor for ir, part in parts.items()})
+
+    def _stream(
+        self, batch: Batch, edit: Edit | None = None, after: tuple[int, Parts] | None = None, everything: bool = False
+    ) -> list[Any]:
+        """As every network; with dense skips a block adds the mean of all blocks before, those of other parts unedited."""
+        if self.config.skips != "dense":
+            return super()._stream(batch, edit, after, everything)
+        edges, (start, parts) = self.edges(batch), after or (0, {})
+        stream = [*self._stream(batch)[:start], self.join(parts)] if after else [self.embed(batch)]
+        for layer in range(start + 1, len(self.layers)):
+            x = self._new(layer, stream[-1], edges, everything or edit is not None)
+            if layer > 1:
+                x = self._skipped(layer, x, torch.stack(stream[1:]).mean(0))
+            stream.append(x if edit is None else self._edited(edit, layer, x))
+        return stream
 
     def read(self, x: Tensor, batch: Batch) -> Float[Tensor, "molecules outputs"]:
         """Outputs from the last block's scalars."""
@@ -109,3 +159,16 @@ class PaperNetwork(Layered):
     def path_weight(self, block: int) -> nn.Parameter:
         """The parameter [mul, weights] that makes the tensor-product weights of a block (1, 2, ...)."""
         return self.get_parameter(f"blocks.{block - 1}.radial.layer1.weight")
+
+
+def without_skip(degree_norm: float) -> float:
+    r"""Factor of a convolution whose input is not added to its output.
+
+    From features of size one a convolution makes some of size q (`CONVOLVED`, measured), and the sum with its input has the
+    size :math:`\sqrt{1 + q^2}`: the factor is their ratio.
+
+    >>> round(without_skip(37**0.5), 2)
+    8.39
+    """
+    q = CONVOLVED / degree_norm
+    return float((1 + q**2) ** 0.5 / q)

@@ -24,7 +24,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "orders": orders_name,
     "comma": "{:,}".format,
     "fixed": lambda value, digits=3: f"{value:.{digits}f}",
-    "signed": lambda value, digits=2: f"{value:+.{digits}f}",
+    "signed": lambda value, digits=2: f"{value:+.{digits}f}".replace("-", "−"),
     "short": lambda value, digits=2: f"{value:.{digits}g}",
     "share": lambda value: f"{value:.0%}",
     "general": lambda value: f"{value:g}",
@@ -40,7 +40,7 @@ FILTERS: dict[str, Callable[..., str]] = {
 def _environment(root: Path) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(root / FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        autoescape=False,         extensions=["jinja2.ext.do"],
+        autoescape=False, extensions=["jinja2.ext.do"],
     )  # fmt: skip
     environment.filters |= FILTERS
     environment.globals |= {"table": markdown_table, "set_name": set_name, "spread": spread_text}

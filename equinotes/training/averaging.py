@@ -32,6 +32,12 @@ class Average:
         share = 1 - decay_at(step, self.decay)
         torch._foreach_lerp_(list(self.weights.values()), [weight.detach() for weight in self.parameters.values()], share)
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Forget all weights but the present ones."""
+        for name, weight in self.parameters.items():
+            self.weights[name].copy_(weight)
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Within this, the network has the averaged weights; afterwards it has its own again, bit by bit."""

@@ -31,6 +31,8 @@ class Position:
     """Steps done within the epoch."""
     loss_sum: float = 0.0
     error_sum: float = 0.0
+    term_sums: dict[str, float] = field(default_factory=dict)
+    """Values of the additional terms, by name."""
     epoch_seconds: float = 0.0
     seconds: float = 0.0
     started: str = field(default_factory=provenance.now)

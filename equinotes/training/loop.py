@@ -29,9 +29,10 @@ from equinotes.support.files import write_atomically, write_json
 from equinotes.support.progress import bar
 from equinotes.training.averaging import Average
 from equinotes.training.checkpoints import Position, State, load_checkpoint, save_checkpoint, save_file
-from equinotes.training.objective import Objective
+from equinotes.training.objective import Objective, pretraining_steps
 from equinotes.training.prediction import predict
 from equinotes.training.schedules import SCHEDULES
+from equinotes.training.stages import enter, keep_orders
 from equinotes.training.targets import prepare
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -100,6 +101,8 @@ def begin(run: Run, config: RunConfig, qm9: QM9, device: str) -> tuple[State, Sp
     write_json(run.path / runs.CONFIG, config.to_dict())
     write_json(run.path / runs.SPLIT, {part: qm9.index[rows].tolist() for part, rows in asdict(split).items()})
     load_checkpoint(run.path / runs.CHECKPOINT, state)
+    done = state.position.epoch * steps_per_epoch(config) + state.position.step
+    keep_orders(net, config, max(done - 1, 0), config.epochs * steps_per_epoch(config))
     state.position.sittings += 1
     return state, split
 
@@ -126,8 +129,10 @@ def _train_epoch(run: Run, config: RunConfig, state: State, split: Split, qm9: Q
     last = saved = time.monotonic()
     batches = list(shuffled_batches(split.train, config.batch_size, config.seed, position.epoch))
     for rows in batches[position.step :]:
-        value, absolute = _step(run, config, state, qm9, rows, device)
+        value, absolute, terms = _step(run, config, state, qm9, rows, device)
         now = time.monotonic()
+        for name, of_batch in terms.items():
+            position.term_sums[name] = position.term_sums.get(name, 0.0) + of_batch * len(rows)
         position.loss_sum += value * len(rows)
         position.error_sum += absolute * net.scale
         position.epoch_seconds += now - last
@@ -140,9 +145,12 @@ def _train_epoch(run: Run, config: RunConfig, state: State, split: Split, qm9: Q
         _show(shown, position, config, len(rows))
 
 
-def _step(run: Run, config: RunConfig, state: State, qm9: QM9, rows: np.ndarray, device: str) -> tuple[float, float]:
-    """One step; the squared error (mean) and the sum of the target's absolute errors, as the loss sees them."""
+def _step(
+    run: Run, config: RunConfig, state: State, qm9: QM9, rows: np.ndarray, device: str
+) -> tuple[float, float, dict[str, float]]:
+    """One step; the squared error (mean) and the sum of the target's absolute errors, as the loss sees them, and the terms."""
     step = state.position.epoch * steps_per_epoch(config) + state.position.step
+    enter(state, config, step, config.epochs * steps_per_epoch(config))
     loss = state.objective.of_rows(state.net, qm9, rows, step, device)
     value = loss.error.item()
     if not math.isfinite(value) or not math.isfinite(loss.total.item()):
@@ -153,8 +161,10 @@ def _step(run: Run, config: RunConfig, state: State, qm9: QM9, rows: np.ndarray,
     loss.total.backward()
     state.optimizer.step()
     if state.average is not None:
-        state.average.update(step + 1)
-    return value, loss.difference.detach()[:, 0].abs().sum().item()
+        begun = pretraining_steps(config)
+        state.average.update(step + 1 - (begun if step >= begun else 0))
+    terms = {name: term.item() for name, term in loss.terms.items()}
+    return value, loss.difference.detach()[:, 0].abs().sum().item(), terms
 
 
 def steps_per_epoch(config: RunConfig) -> int:
@@ -185,6 +195,7 @@ def end_epoch(
         "epoch": float(position.epoch + 1),
         "train_loss": position.loss_sum / config.num_train,
         f"train_{names['mae']}": position.error_sum / config.num_train,
+        **{f"train_{name}": total / config.num_train for name, total in position.term_sums.items()},
         **watched,
         "molecules_per_s": config.num_train / position.epoch_seconds,
         "seconds": position.seconds,
@@ -192,6 +203,7 @@ def end_epoch(
     position.metrics.append(row)
     position.epoch, position.step = position.epoch + 1, 0
     position.loss_sum = position.error_sum = position.epoch_seconds = 0.0
+    position.term_sums = {}
     return row
 
 

@@ -1,6 +1,5 @@
 """The page of protocol 2: its numbers follow from the stored tables by other code than its own, and it builds from any state."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from equinotes.audit.protocols.second.runs import FOUR, WITHOUT
 from equinotes.audit.protocols.second.tables import SCHEMAS
 from equinotes.audit.report import deciding
 from equinotes.audit.tables import load_all
-from equinotes.book.parameters import read_notebook
 from equinotes.cli.audit import MARKS, headlines
 from equinotes.figures.deciding import plot_uses_and_costs
 from equinotes.support.templates import between_marks, sentences
@@ -33,29 +31,9 @@ def tables():
     return load_all(None, SECOND)
 
 
-def shown(folder, replaced=None):
-    """All Markdown of the page's cells, run in this process; `replaced` stands in for the stored tables."""
-    space, texts = {}, []
-    for cell in read_notebook(PAGE).cells:
-        if cell.cell_type != "code":
-            texts.append(cell.source)
-            continue
-        *before, last = ast.parse(cell.source).body
-        for part in (*before, *([] if isinstance(last, ast.Expr) else [last])):
-            exec(compile(ast.Module([part], []), PAGE.name, "exec"), space)
-            if replaced is not None and ast.unparse(part).startswith("tables ="):
-                space["tables"] = replaced
-        if isinstance(last, ast.Expr):
-            texts.append(eval(compile(ast.Expression(last.value), PAGE.name, "eval"), space).data)
-        if "parameters" in cell.metadata.get("tags", []):
-            space["results_dir"] = str(folder)
-    plt.close("all")
-    return "\n".join(texts).replace("\u00a0", " ")
-
-
 @pytest.fixture(scope="module")
-def page(tables):
-    return shown("")
+def page(tables, shown):
+    return shown(PAGE, text=True).replace("\u00a0", " ")
 
 
 # ---- numbers, computed again --------------------------------------------------------------------------------------------------
@@ -152,10 +130,11 @@ def completed(planted):
 
 
 @pytest.mark.parametrize("state", ["whole", "errors alone", "nothing"])
-def test_page_builds_from_whatever_is_stored(protocol2, tables, state):
+def test_page_builds_from_whatever_is_stored(protocol2, tables, shown, state):
     options = {"errors alone": {"examined": ()}, "nothing": {"run": lambda *_: False, "examined": ()}}.get(state, {})
     planted = protocol2.planted(**options)
-    text = shown("", completed(planted) if len(planted["runs"]) else {name: table.iloc[:0] for name, table in tables.items()})
+    stored = completed(planted) if len(planted["runs"]) else {name: table.iloc[:0] for name, table in tables.items()}
+    text = shown(PAGE, tables=stored, text=True).replace("\u00a0", " ")
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
     assert text.count('class="verdict verdict-') == 2 * len(CLAIMS)
     assert state == "whole" or "not run" in text

@@ -26,9 +26,9 @@ def test_every_version_is_whole(name, tmp_path):
 
 def test_versions_have_tables_and_runs_of_their_own():
     folders = [folder_of(protocol=named(name)).name for name in PROTOCOLS]
-    assert folders == ["audit", "protocol2"]
-    first, second = (set(named(name).run_ids()) for name in PROTOCOLS)
-    assert not first & second
+    assert folders == ["audit", "protocol2", "networks", "strategies"]
+    ids = [set(named(name).run_ids()) for name in PROTOCOLS]
+    assert len(set.union(*ids)) == sum(map(len, ids))
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

@@ -1,6 +1,5 @@
 """The pages of results say what the stored tables hold: they change with them, and build from whatever is there."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -128,28 +127,9 @@ def test_every_table_speaks_on_the_pages(stored, altered, name, column, said):
     assert str(said(load_all(stored))) != str(said(altered(name, shuffled)))
 
 
-def shown(page: Path, folder: Path) -> str:
-    """All Markdown that the cells of a page show, run in this process."""
-    space, texts = {}, []
-    for cell in read_notebook(page).cells:
-        if cell.cell_type != "code":
-            continue
-        *before, last = ast.parse(cell.source).body
-        exec(compile(ast.Module(before, []), page.name, "exec"), space)
-        if not isinstance(last, ast.Expr):
-            exec(compile(ast.Module([last], []), page.name, "exec"), space)
-        elif isinstance(text := getattr(eval(compile(ast.Expression(last.value), page.name, "eval"), space), "data", None), str):
-            texts.append(text)
-        if "parameters" in cell.metadata.get("tags", []):
-            space["results_dir"] = str(folder)
-    plt.close("all")
-    return "\n".join(texts)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_pages_build_from_whatever_is_stored(page, any_state, monkeypatch):
-    monkeypatch.setattr(plt, "show", lambda: None)
-    text = shown(page, any_state)
+def test_pages_build_from_whatever_is_stored(page, any_state, shown):
+    text = shown(page, results_dir=str(any_state))
     assert "nan" not in text.lower().replace("nanometre", "")
     runs = load_all(any_state)["runs"]
     assert page.stem.startswith("08") or len(runs) == 196 or "not run" in text.replace("\u00a0", " ")
@@ -189,13 +169,14 @@ def test_reading_that_fits_is_found(altered):
     assert (best["reading"], best["low"], best["high"]) == ("MSE", pytest.approx(1), pytest.approx(1))
 
 
-def test_the_glance_has_a_dot_for_every_cell_that_meets_its_threshold(stored):
+def test_the_glance_has_a_dot_wherever_four_of_five_seeds_meet_the_threshold(stored):
     tables = load_all(stored)
     cells = orders.glance(tables)
     figure = plot_glance(cells, orders.used(tables))
     dots = sum(len(found.get_offsets()) for ax in figure.axes for found in ax.collections if len(ax.images))
-    assert dots == cells["mark"].sum() > 0
-    assert len(figure.axes) == 6 * 5 + 4  # panels and scales of colour
+    agreed = cells.groupby(["set", "l", "reference", "block", "measure"])["mark"].mean() >= 0.8
+    assert dots == agreed.sum() > 0
+    assert len(figure.axes) == 2 * 5  # panels, and below them the scales of colour
     plt.close(figure)
 
 

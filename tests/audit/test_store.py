@@ -96,7 +96,7 @@ def examined(runs_dir, tmp_path_factory):
     """Rows and folder of the tables of diagnostics of both seeds, trained and not, and the work folder."""
     out, work = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("work")
     store(runs_dir, out, protocol=SMALL, progress=False)
-    return diagnose(runs_dir, out, protocol=SMALL, work=work, workers=2, progress=False), out, work
+    return diagnose(runs_dir, out, protocol=SMALL, work=work, workers=1, progress=False), out, work
 
 
 def test_networks_are_examined_once_and_gathered(runs_dir, examined, monkeypatch):

@@ -246,9 +246,9 @@ def test_tables_of_evidence_count_seeds():
 
 def test_headline_is_two_sentences_that_follow_the_tables():
     said = headline(planted(error=errors({MANY: 0.8})))
-    assert re.search(r"\(C1\) and that [^;]*\(C3\) are not reproduced", said) and "2,000" in said
-    assert "(C2) does not hold (an artefact of the cut orders by its rule; that the cut is the cause is inferred)" in said
+    assert "C1 and C3 are not reproduced" in said and "2,000" in said and "C2 does not hold" in said
+    assert len(said.split()) < 90
     assert "+10 % for l = 1" in said and said.count(". ") == 1 and said.endswith(".")
     assert "has not been examined yet" in headline(planted(examined=()))
     open_ = headline(planted(without=lambda config: True))
-    assert re.search(r": that [^;]*\(C1\), .*\(C5\) are open at this scale; [^;]*\(C6\) was not tested\. ", open_)
+    assert "C1, C2, C3, C4 and C5 are open at this scale and C6 was not tested." in open_

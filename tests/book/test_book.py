@@ -99,6 +99,18 @@ def test_only_what_depends_on_a_change_is_done_again(repository, work, changed, 
     assert work.asked() == again
 
 
+@pytest.mark.parametrize(
+    "place", ["_executed/.01_first.ipynb.77", "_executed/.x.ipynb", "notebooks/.ipynb_checkpoints/01_first-checkpoint.ipynb"]
+)
+def test_hidden_files_are_none_of_its_sources(repository, work, place):
+    build(repository)
+    work.asked()
+    (repository / place).parent.mkdir(parents=True, exist_ok=True)
+    (repository / place).write_text("being written")
+    build(repository)
+    assert work.asked() == [] and (repository / place).exists()
+
+
 def test_a_failing_notebook_is_reported_and_the_others_are_kept(repository, work):
     work.broken = {"01_first"}
     with pytest.raises(RuntimeError, match=r"1 of 2 notebooks failed.*\n01_first.ipynb: cell \[1\].*no such molecule"):

@@ -6,18 +6,20 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from equinotes.audit.protocol import NOT_RUN, named
 from equinotes.audit.protocols.first.claims import VERDICTS
 from equinotes.audit.protocols.second import claims as second
 from equinotes.audit.report.front import before, front
 from equinotes.audit.tables import load_all
-from equinotes.book.parameters import find_notebook
+from equinotes.book.parameters import find_notebook, list_notebooks, parameters_of
 from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
 
 BOOK = Path(__file__).parents[2] / "book"
-NUMBERS = {"molecules": 2000, "steps": 500, "orders": (0, 1, 2), "seeds": 5, "used": 1}
+NUMBERS = {"molecules": 2000, "steps": 500, "orders": (0, 1, 2), "seeds": 5, "used": 1, "many": (0, 1, 2, 3)}
 NAN = float("nan")
 
 
@@ -38,30 +40,32 @@ def test_every_verdict_of_every_protocol_has_one_badge_and_is_counted(verdict):
     claims = [{"claim": "C1", "verdict": verdict}]
     say = sentences("front")
     assert len(re.findall(r'class="verdict verdict-\w+"', say("board", claims=claims))) == 1
-    assert "(C1)" in say("result", claims=claims, shown=[], **NUMBERS)
+    assert "(C1)" in say("result", claims=claims, shown=[], gained=[], level=[], **NUMBERS)
 
 
 def test_the_result_has_three_sentences_and_follows_the_numbers():
     shown = [{"l": 1, "damage": 2.0, "cost": 0.1}, {"l": 2, "damage": 0.5, "cost": NAN}, {"l": 3, "damage": -0.1, "cost": 0.3}]
     claims = [{"claim": f"C{k}", "verdict": second.VERDICTS[k % 2]} for k in (1, 2, 3)]
     say = sentences("front")
-    said = say("result", claims=claims, shown=shown, **NUMBERS)
+    said = say("result", claims=claims, shown=shown, gained=[3], level=[1, 2], **NUMBERS)
     assert len(re.findall(r"\.(?= [A-Z]|$)", said)) == 3
     assert "−10 % (l = 3) to +200 % (l = 1)" in said and "+10 % (l = 1) to +30 % (l = 3)" in said
     assert "1 is supported at this scale (C2) and 2 are supported in part (C1, C3)" in said
+    assert "As the paper says, training" in said and "of l = 3, and not clearly to those of l = 1 and 2." in said
+    assert "As the paper" not in say("result", claims=claims, shown=shown, gained=[1, 3], level=[2], **NUMBERS)
     assert len(said.split()) < 110
-    assert "not been examined" in say("result", claims=claims, shown=[], **NUMBERS)
-    assert say("chart_title", claims=claims, shown=shown, **NUMBERS).startswith("1 of 3 orders above 0 are shown to be used; ")
-    assert say("chart_title", claims=claims, shown=shown, **NUMBERS | {"used": 3}).startswith("Every order above 0 is used; ")
+    assert "not been examined" in say("result", claims=claims, shown=[], gained=[], level=[], **NUMBERS)
+    assert say("chart_title", shown=shown, used=1).startswith("1 of 3 orders above 0 are shown to be used; ")
+    assert say("chart_title", shown=shown, used=3).startswith("Every order above 0 is used; ")
 
 
 def test_the_chart_has_bars_as_long_as_their_numbers_and_says_what_is_missing(page):
     drawn = page.chart([{"l": 1, "damage": 0.5, "cost": NAN}, {"l": 4, "damage": 1.0, "cost": 0.1}])
     widths = [float(width) for width in re.findall(r'<rect [^>]*width="([\d.]+)"', drawn)]
-    assert widths == [pytest.approx(page.LENGTH / 2), page.LENGTH, page.LENGTH]
+    assert widths == [pytest.approx(page.LENGTH / 2), page.LENGTH, pytest.approx(page.LENGTH / 10)]
     assert re.findall(r'fill="(#\w+)"', drawn) == [order_colour(1), order_colour(4), order_colour(4)]
     label = re.search('aria-label="([^"]+)"', drawn)[1]
-    assert "l = 4 shuffled in the trained network: +100 %" in label and "l = 1 left out in training: not trained" in label
+    assert "l = 4 shuffled: +100 %" in label and "l = 1 trained without: not trained" in label
 
 
 def test_the_stored_tables_give_a_claim_for_each_card():
@@ -77,9 +81,33 @@ def test_launch_links_need_an_address_of_github():
         launch.launch_links("https://example.org/a/b", "02_x")
 
 
+@pytest.mark.parametrize("repository", ["", "https://github.com/me/book"])
+def test_a_notebook_can_be_downloaded_and_launched_where_a_repository_is_known(repository, monkeypatch):
+    monkeypatch.setenv("EQUINOTES_REPOSITORY", repository)
+    document = new_document("page")
+    document += nodes.section("", nodes.title("", "A notebook"), nodes.paragraph("", "Text."))
+    load(BOOK / "_ext" / "launch.py").add_links(None, document, "_executed/02_x")
+    line = document[0][1]
+    assert 'href="../_sources/_executed/02_x.ipynb" download' in line[0].astext()
+    addresses = [link["refuri"] for link in line.findall(nodes.reference)]
+    expected = ["https://mybinder.org/v2/gh/me/book/HEAD?labpath=notebooks/02_x.ipynb",
+                "https://colab.research.google.com/github/me/book/blob/HEAD/notebooks/02_x.ipynb"]  # fmt: skip
+    assert addresses == (expected if repository else [])
+
+
+def test_every_parameter_says_what_it_costs():
+    extension = load(BOOK / "_ext" / "notebook_parameters.py")
+    names = {name for path in list_notebooks() for name in parameters_of(path)}
+    assert names == {name for each in extension.COSTS.values() for name in each}
+    assert all(extension.cost_of(name) for name in names)
+
+
 def test_the_page_of_parameters_has_every_one_of_them():
     lines = load(BOOK / "_ext" / "notebook_parameters.py").tables_of([find_notebook("01"), find_notebook("04")])
-    assert "| `lmax` | int | `4` | 0 to 11 | highest order drawn and checked |" in lines
+    assert (
+        "| `lmax` | int | `4` | 0 to 11 | highest order drawn and checked | steep: paths grow with the cube of the orders |"
+        in lines
+    )
     assert sum(line.startswith("| `") for line in lines) == 11
 
 

@@ -24,13 +24,14 @@ def test_sums_of_energies_are_in_double_precision():
 def test_every_field_of_the_configuration_changes_the_name(monkeypatch):
     changes = dict(
         target="gap", auxiliary=["alpha"], reference="mean", ls=[0, 1], mul=8, num_blocks=3, atom_dim=8, num_basis=5, cutoff=5.0,
-        graph="radius", degree_norm=1.0, gate=True, last_block="scalars", epochs=1, batch_size=4, lr=0.1, weight_decay=0.1,
+        graph="radius", degree_norm=1.0, gate=True, last_block="scalars", epochs=2, batch_size=4, lr=0.1, weight_decay=0.1,
         num_train=7, num_val=7, num_test=7, split_seed=1, seed=1, network="nequip", schedule="cosine", average=0.9,
         terms=["two"], term_weights=[2.0], parity="all", heads=4, channels_div=4, pooling="max", attribute_lmax=2,
         radial="gaussian",
+        skips="none", curriculum="rising", pretrain_epochs=2, reinitialise="all",
     )  # fmt: skip
     monkeypatch.setattr("equinotes.training.terms.TERMS", {"one": "", "two": ""})
-    base = RunConfig(terms=("one",), term_weights=(1.0,))
+    base = RunConfig(terms=("one",), term_weights=(1.0,), pretrain_epochs=1)
     assert changes.keys() == base.to_dict().keys()
     reader = {"parity": "nequip", "heads": "se3_transformer", "channels_div": "se3_transformer",
               "pooling": "se3_transformer", "attribute_lmax": "segnn"}  # fmt: skip

@@ -178,5 +178,5 @@ def test_a_new_term_is_taken_up_by_the_command_line_and_by_sweeps(dummy, tmp_pat
 
 
 def test_an_unknown_term_is_refused_at_once_and_the_nearest_named():
-    with pytest.raises(ValueError, match="unknown term 'feature_l1'; did you mean 'feature_l2'"):
-        SMOKE.but(terms=["feature_l1"], term_weights=[1.0])
+    with pytest.raises(ValueError, match="unknown term 'feature_l3'; did you mean 'feature_l2'"):
+        SMOKE.but(terms=["feature_l3"], term_weights=[1.0])

@@ -9,6 +9,7 @@ from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import CLAIMS
 from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of
+from equinotes.audit.protocols.second.parts import OPPOSITE, SHOWN, UNDECIDED
 from equinotes.audit.protocols.second.rules import baseline_table, judge, ladder_table, parts_table
 from equinotes.audit.protocols.second.runs import FOUR, MAIN, SIX, SUBSTITUTES, WITHOUT, Orders
 from equinotes.audit.reported import REPORTED
@@ -20,12 +21,15 @@ PAIRS: tuple[Orders, ...] = ((3, 4), (1, 2))
 """Orders that stored networks lack together; 0-4 without them are networks of C5."""
 
 
+OUTCOMES = {"shown": SHOWN, "opposite": OPPOSITE, "undecided": UNDECIDED}
+"""What parts can say, by the name of the list of those that do."""
 LADDER = ("claim", "first", "second", "scale", "estimate", "low", "high", "last", "seeds", "outcome", "why")
 """Columns of `ladder_table`, which has none where nothing was run."""
 
 
 def six_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per claim: `claim` (see `Claim`), `verdict`, `parts` (how many), `judged` (how many can be judged), `decisive`.
+    """One row per claim: `claim` (see `Claim`), `verdict`, `parts` (how many), `judged` (how many can be judged), `decisive`,
+    `shown`, `opposite` and `undecided` (names of the parts that say so on their own, among those that can be judged).
 
     `decisive` is the part that decides or, where that part is not known, the known part nearest to a result, with `estimate`,
     `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`; None where nothing is known. `missing`: why other parts are open.
@@ -40,6 +44,7 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
             deciding = known.loc[[known[["p_for", "p_against"]].min(axis=1).idxmin()]]
         rows.append(
             {"claim": claim, "verdict": verdicts.loc[claim.name, "verdict"], "parts": len(of), "judged": len(known),
+             **{name: known.loc[known["outcome"] == outcome, "part"].tolist() for name, outcome in OUTCOMES.items()},
              "decisive": None if deciding.empty else deciding.iloc[0].to_dict(), "missing": _reasons(of),
              "ladder": verdicts.loc[claim.name, "ladder"], "changes": bool(verdicts.loc[claim.name, "changes"])}
         )  # fmt: skip

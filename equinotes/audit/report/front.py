@@ -4,9 +4,10 @@ from typing import Any
 
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import NEEDED, REPLACEABLE, USED
-from equinotes.audit.protocols.second.runs import FOUR, MAIN, SCALES
+from equinotes.audit.protocols.second.evidence import Network, order_of
+from equinotes.audit.protocols.second.runs import FOUR, MAIN, SCALES, SIX
 from equinotes.audit.report import ledger
-from equinotes.audit.report.deciding import chart, six_rows
+from equinotes.audit.report.deciding import chart, gains, six_rows
 from equinotes.config import RunConfig
 
 
@@ -15,11 +16,13 @@ def front(tables: Tables) -> dict[str, Any]:
 
     `claims` (rows of `claim`, `verdict`), `molecules` and `steps` of a run, `orders` of the network that is examined, `shown`:
     for each of its orders above 0 `l` the relative changes `damage` (one order shuffled) and `cost` (trained without it), each
-    NaN where it is not known; `used`: how many of them are shown to be used; `seeds` that were examined.
+    NaN where it is not known; `used`: how many of them are shown to be used; `seeds` that were examined. Of the network with
+    `many` orders: `gained`, orders above 0 whose latents gain structure by training (interval above 0), and `level`, the others.
     """
     own, found = RunConfig.from_dict(SCALES[MAIN]), chart(tables, FOUR)
     damages = dict(zip(found.uses.get("l", ()), found.uses.get("damage", ()), strict=True))
     costs = dict(zip(found.costs["name"], found.costs["cost"], strict=True))
+    many = [row for row in gains(tables).to_dict("records") if row["network"] == str(Network(SIX, 16)) and order_of(row["irrep"])]
     shown = [{"l": l, "damage": damages.get(l, float("nan")), "cost": costs.get(str(l), float("nan"))} for l in FOUR[1:]]
     return {
         "claims": [{"claim": row["claim"].name, "verdict": row["verdict"]} for row in six_rows(tables)],
@@ -29,6 +32,9 @@ def front(tables: Tables) -> dict[str, Any]:
         "seeds": int(found.uses["seeds"].max()) if len(found.uses) else 0,
         "used": int(found.uses["answer"].isin([NEEDED, REPLACEABLE, USED]).sum()) if len(found.uses) else 0,
         "shown": shown,
+        "many": SIX,
+        "gained": [order_of(row["irrep"]) for row in many if row["low"] > 0],
+        "level": [order_of(row["irrep"]) for row in many if row["low"] <= 0],
     }
 
 

@@ -15,21 +15,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from equinotes.config import RunConfig
-from equinotes.support.errors import check_names
+from equinotes.support.errors import UserError, check_names
 
 if TYPE_CHECKING:
     from equinotes.networks.base import Network
     from equinotes.training.terms.base import Term
 
+_HERE = "equinotes.training.terms"
 TERMS = {
-    "feature_l2": "equinotes.training.terms.feature_l2:FeatureL2",
+    "denoise": f"{_HERE}.denoise:Denoise",
+    "denoise_control": f"{_HERE}.denoise:DenoiseControl",
+    "dipole": f"{_HERE}.dipole:Dipole",
+    "dipole_control": f"{_HERE}.dipole:DipoleControl",
+    "anisotropy": f"{_HERE}.anisotropy:Anisotropy",
+    "anisotropy_control": f"{_HERE}.anisotropy:AnisotropyControl",
+    "adversarial": f"{_HERE}.adversarial:Adversarial",
+    "adversarial_control": f"{_HERE}.adversarial:AdversarialControl",
+    "consistency": f"{_HERE}.consistency:Consistency",
+    "consistency_control": f"{_HERE}.consistency:ConsistencyControl",
+    "feature_l1": f"{_HERE}.feature_l1:FeatureL1",
+    "feature_l2": f"{_HERE}.feature_l2:FeatureL2",
+    "weight_l1": f"{_HERE}.weight_norms:WeightL1",
+    "weight_l1_control": f"{_HERE}.weight_norms:WeightL1Control",
+    "weight_l2": f"{_HERE}.weight_norms:WeightL2",
+    "weight_l2_control": f"{_HERE}.weight_norms:WeightL2Control",
+    "weights_apart": f"{_HERE}.weights_apart:WeightsApart",
+    "weights_apart_control": f"{_HERE}.weights_apart:WeightsApartControl",
+    "attention_entropy": f"{_HERE}.attention_entropy:AttentionEntropy",
+    "attention_uniform": f"{_HERE}.attention_entropy:AttentionUniform",
+    "bottleneck": f"{_HERE}.bottleneck:Bottleneck",
+    "bottleneck_control": f"{_HERE}.bottleneck:BottleneckControl",
 }
-"""Terms by the names that `RunConfig.terms` takes: module and class."""
+"""Terms by the names that `RunConfig.terms` takes: module and class. A control has the same parts and costs the same time."""
+
+ORDERS = {"denoise": 1, "denoise_control": 1, "dipole": 1, "dipole_control": 1, "anisotropy": 2, "anisotropy_control": 2}
+"""The order that a term reads."""
+ATTENTIVE = ("attention_entropy", "attention_uniform")
+"""Terms that need an attention."""
 
 
 def check(config: RunConfig) -> None:
-    """UserError for an unknown term; it names the nearest ones."""
+    """UserError for an unknown term, which names the nearest ones, and for one that this network has nothing for."""
     check_names("term", config.terms, TERMS)
+    for name in config.terms:
+        if (l := ORDERS.get(name, 0)) not in config.ls:
+            raise UserError(f"term {name!r} reads l={l}, got ls={config.ls}")
+        if name in ATTENTIVE and config.network != "se3_transformer":
+            raise UserError(f"term {name!r} needs network 'se3_transformer', got {config.network!r}")
 
 
 def build_term(name: str, config: RunConfig, net: "Network") -> "Term":

@@ -161,19 +161,7 @@ class Evidence:
         scale, above = self.damages(network)
         if above.empty:
             return {}
-        own = self.damages(network, "damage")[1]
-        cells = [cell for cell in cells_of(above) if order_of(cell[1]) > 0]
-        both = {cell: (mean(own[cell].to_numpy()), mean(above[cell].to_numpy())) for cell in cells}
-        adjusted = dict(zip(cells, holm([max(map(raised, both[cell])) for cell in cells]).tolist(), strict=True))
-        damage = {cell: min(pair, key=lambda estimate: estimate.value) for cell, pair in both.items()}
-        found = {}
-        for l in dict.fromkeys(order_of(irrep) for _, irrep in cells):
-            of = [cell for cell in cells if order_of(cell[1]) == l]
-            worst = max(of, key=lambda cell: damage[cell].value)
-            p_unused = max(2 * min(estimate.p_below(LOG_MARGIN) for estimate in both[cell]) for cell in of)
-            p_used = min(adjusted[cell] for cell in of)
-            found[l] = Use(p_used, min(1.0, p_unused), damage[worst], worst[0], scale, len(above))
-        return found
+        return use_of(above, self.damages(network, "damage")[1], scale)
 
     def gains(self, network: Network, scale: str) -> pd.DataFrame:
         """[seed; irrep] change of the structure score by training, behind the last block whose orders above 0 count."""
@@ -201,6 +189,31 @@ class Evidence:
     def _by_scale(self, name: str) -> pd.DataFrame:
         table = self.tables[name].assign(ls=lambda table: table["ls"].map(tuple))
         return table.merge(self.runs[["run_id", "scale"]], on="run_id", how="inner")
+
+
+def use_of(above: pd.DataFrame, own: pd.DataFrame, scale: str = "") -> dict[int, Use]:
+    """Is each order above 0 used? `own` is the damage, `above` its excess over the untrained trunk, both [seed; layer, irrep]."""
+    cells = [cell for cell in cells_of(above) if order_of(cell[1]) > 0]
+    both = {cell: (mean(own[cell].to_numpy()), mean(above[cell].to_numpy())) for cell in cells}
+    adjusted = dict(zip(cells, holm([max(map(raised, both[cell])) for cell in cells]).tolist(), strict=True))
+    damage = {cell: min(pair, key=lambda estimate: estimate.value) for cell, pair in both.items()}
+    found = {}
+    for l in dict.fromkeys(order_of(irrep) for _, irrep in cells):
+        of = [cell for cell in cells if order_of(cell[1]) == l]
+        worst = max(of, key=lambda cell: damage[cell].value)
+        p_unused = max(2 * min(estimate.p_below(LOG_MARGIN) for estimate in both[cell]) for cell in of)
+        p_used = min(adjusted[cell] for cell in of)
+        found[l] = Use(p_used, min(1.0, p_unused), damage[worst], worst[0], scale, len(above))
+    return found
+
+
+def answer_of(use: Use, cost: Estimate, costly: float) -> str:
+    """Needed, used but replaceable, used, not used, or undecided; `costly` is the p that retraining without it costs the margin,
+    after Holm's correction.
+    """
+    if use.p_used <= ALPHA:
+        return NEEDED if costly <= ALPHA else REPLACEABLE if cost.p_below(LOG_MARGIN) <= ALPHA else USED
+    return UNUSED if use.p_unused <= ALPHA else UNDECIDED
 
 
 def order_of(irrep: str) -> int:
@@ -244,11 +257,7 @@ def answers(evidence: Evidence, network: Network) -> pd.DataFrame:
     costly = dict(zip(uses, holm([raised(cost) for cost in costs.values()]).tolist(), strict=True))
     rows = []
     for l, use in uses.items():
-        if use.p_used <= ALPHA:
-            free = costs[l].p_below(LOG_MARGIN) <= ALPHA
-            answer = NEEDED if costly[l] <= ALPHA else REPLACEABLE if free else USED
-        else:
-            answer = UNUSED if use.p_unused <= ALPHA else UNDECIDED
+        answer = answer_of(use, costs[l], costly[l])
         numbers = change_of("damage", use.damage) | change_of("cost", costs[l])
         rows.append({"l": l, "answer": answer, **numbers, "layer": use.layer, "scale": use.scale, "seeds": use.seeds})
     return pd.DataFrame(rows)

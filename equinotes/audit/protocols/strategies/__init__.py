@@ -1,0 +1,43 @@
+"""Can training make a network use all orders? Claims and thresholds (`claims`), runs (`runs`) and the choice of coefficients
+among them, how a network is measured (`measures`), estimates and verdicts (`rules`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from equinotes.audit.protocol import Protocol
+from equinotes.audit.protocols.second.tables import SCHEMAS
+from equinotes.audit.protocols.strategies.claims import CLAIMS, THRESHOLDS
+from equinotes.audit.protocols.strategies.runs import FOLDER, PLAIN, experiments, subjects
+
+
+def _examine(*args: Any, **options: Any) -> Any:
+    """`measures.examine`; torch takes seconds to import."""
+    from equinotes.audit.protocols.strategies.measures import examine
+
+    return examine(*args, **options)
+
+
+def _judge(tables: Any) -> Any:
+    """`rules.judge`; the table library and scipy take a second to import."""
+    from equinotes.audit.protocols.strategies.rules import judge
+
+    return judge(tables)
+
+
+PROTOCOL = Protocol(
+    name="strategies",
+    folder=Path(FOLDER),
+    thresholds=THRESHOLDS,
+    claims=CLAIMS,
+    schemas={name: SCHEMAS[name] for name in ("runs", "metrics", "predictions", "baselines", "uses")},
+    experiments=experiments,
+    planned=("plain", "choose", "pretraining", "curriculum", "skips"),
+    apart=("plain", "choose", "terms", "controls", "pretraining", "curriculum", "skips"),
+    scales=(PLAIN,),
+    judge=_judge,
+    subjects=subjects,
+    examine=_examine,
+)
+"""`equinotes audit run --protocol strategies` trains all but two experiments. When they are stored, the coefficients are chosen,
+and `equinotes audit run terms controls --protocol strategies` trains these."""

@@ -1,0 +1,183 @@
+"""What this protocol runs, and how the coefficients of its terms are chosen.
+
+1,000 steps on 4,000 molecules, averaged weights; the rest is as in protocol 2. Coefficients are chosen on the validation errors
+of one seed with orders 0-2; then each strategy and its control have the chosen one.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from equinotes.audit.protocols.strategies.claims import TIE
+from equinotes.config import RunConfig
+from equinotes.support.repository import find_root
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "results/strategies"
+LOW, FOUR = (0, 1, 2), (0, 1, 2, 3, 4)
+SIZE = {"num_train": 4000, "num_val": 500, "num_test": 1000, "epochs": 4, "batch_size": 16, "lr": 3e-3, "average": 0.99}
+"""Steps and molecules. The average forgets within 100 steps, as protocol 2's does within a quarter of its own."""
+PLAIN = RunConfig(ls=LOW, mul=16, **SIZE)  # type: ignore[arg-type]
+NETWORKS = {
+    "0-2": PLAIN,
+    "0-2, gated": PLAIN.but(gate=True),
+    "0-4": PLAIN.but(ls=FOUR),
+    "0-4, gated": PLAIN.but(ls=FOUR, gate=True),
+}
+ATTENTION = {"SE(3)-Transformer": RunConfig.preset("se3_transformer", ls=LOW, **SIZE).but(lr=2e-3)}
+"""The network of the one strategy that needs an attention."""
+SEEDS = {LOW: 5, FOUR: 3}
+COEFFICIENTS = {
+    "dipole": (0.03, 0.3, 3.0),
+    "anisotropy": (0.03, 0.3, 3.0),
+    "adversarial": (0.01, 0.1, 1.0),
+    "consistency": (0.01, 0.1, 1.0),
+    "feature_l2": (0.1, 1.0, 10.0),
+    "weight_l2": (0.001, 0.01, 0.1),
+    "weights_apart": (0.1, 1.0, 10.0),
+    "attention_entropy": (0.01, 0.1, 1.0),
+    "bottleneck": (1e-5, 1e-4, 1e-3),
+}
+"""Three coefficients for each term."""
+PRETRAINING = {"denoise": "none", "denoise, l = 0 anew": "scalars", "denoise, l > 0 anew": "directed"}
+"""What starts anew after a quarter of the epochs."""
+SKIPS = ("none", "scalars", "directed", "dense")
+WITHOUT_CONTROL = ("feature_l2",)
+SPEED = {LOW: 350, FOUR: 130}
+"""Molecules per second of one core, terms included, and seconds of a diagnosis: measured before any run."""
+EXAMINED = {LOW: 10, FOUR: 40}
+
+
+def experiments() -> dict[str, list[RunConfig]]:
+    """Configurations by experiment, seed by seed.
+
+    - `plain`: no strategy;
+    - `choose`: each term with its three coefficients, orders 0-2, seed 0;
+    - `terms`, `controls`: each term with the chosen coefficient; empty until `choose` and `plain` are stored (in the folder of
+      this protocol);
+    - `pretraining`: a quarter of the steps, then the rest without a part, with one, and the control;
+    - `curriculum`: orders rising, and falling, which is its control;
+    - `skips`: the four kinds that are not the paper's.
+
+    >>> {name: len(configs) for name, configs in experiments().items() if name not in ("terms", "controls")}
+    {'plain': 21, 'choose': 51, 'pretraining': 64, 'curriculum': 32, 'skips': 64}
+    """
+    chosen = stored_choice()
+    return {
+        "plain": [*_seeds(NETWORKS.values()), *_seeds(ATTENTION.values())],
+        "choose": [with_term(net, name, c) for name in COEFFICIENTS for net in choosing(name) for c in COEFFICIENTS[name]],
+        "terms": [run for name, c in chosen.items() for run in _seeds(with_term(net, name, c) for net in nets_of(name).values())],
+        "controls": [
+            run for name, c in chosen.items() if name not in WITHOUT_CONTROL
+            for run in _seeds(with_term(net, control_of(name), c) for net in nets_of(name).values())
+        ],
+        "pretraining": _seeds(
+            pretrained(net, term, anew)
+            for net in NETWORKS.values()
+            for term, anew in [*(("denoise", anew) for anew in PRETRAINING.values()), ("denoise_control", "none")]
+        ),
+        "curriculum": _seeds(net.but(curriculum=way) for net, way in product(NETWORKS.values(), ("rising", "falling"))),
+        "skips": _seeds(net.but(skips=kind) for net, kind in product(NETWORKS.values(), SKIPS)),
+    }  # fmt: skip
+
+
+def sides(strategy: str, net: RunConfig, chosen: dict[str, float]) -> tuple[RunConfig, RunConfig] | None:
+    """A strategy's configuration and its control's on a network; the plain one where there is no other control, and None where
+    a coefficient was not chosen.
+    """
+    if strategy in PRETRAINING:
+        return pretrained(net, "denoise", PRETRAINING[strategy]), pretrained(net, "denoise_control", "none")
+    if strategy == "curriculum":
+        return net.but(curriculum="rising"), net.but(curriculum="falling")
+    if strategy.startswith("skips "):
+        return net.but(skips=strategy.removeprefix("skips ")), net
+    if strategy not in chosen:
+        return None
+    with_it = with_term(net, strategy, chosen[strategy])
+    return with_it, net if strategy in WITHOUT_CONTROL else with_term(net, control_of(strategy), chosen[strategy])
+
+
+def subjects() -> list[RunConfig]:
+    """Networks that are examined: all but those that only choose."""
+    return [config for name, configs in experiments().items() if name != "choose" for config in configs]
+
+
+def nets_of(strategy: str) -> dict[str, RunConfig]:
+    """The networks that a strategy is tried on, by their names."""
+    return ATTENTION if strategy == "attention_entropy" else NETWORKS
+
+
+def choosing(strategy: str) -> list[RunConfig]:
+    """The networks whose validation errors choose a coefficient."""
+    return [net for net in nets_of(strategy).values() if net.ls == LOW]
+
+
+def control_of(term: str) -> str:
+    """The control of a term.
+
+    >>> control_of("dipole"), control_of("attention_entropy")
+    ('dipole_control', 'attention_uniform')
+    """
+    return "attention_uniform" if term == "attention_entropy" else f"{term}_control"
+
+
+def with_term(net: RunConfig, term: str, coefficient: float) -> RunConfig:
+    """A network with one term in its loss."""
+    return net.but(terms=(term,), term_weights=(coefficient,))
+
+
+def pretrained(net: RunConfig, term: str, anew: str) -> RunConfig:
+    """A network that is trained on one term for a quarter of the epochs; the rest are as many as are left."""
+    return net.but(terms=(term,), term_weights=(1.0,), pretrain_epochs=net.epochs // 4, reinitialise=anew)
+
+
+def choice(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, float]:
+    """The coefficient of each term: the largest one whose validation error (averaged weights, last epoch, geometric mean over
+    the networks) is within `TIE` of the lowest. Terms that were not tried in full have none.
+    """
+    import numpy as np
+
+    last = metrics.sort_values("epoch").groupby("run_id")["val_average_mae_eV"].last() if len(metrics) else {}
+    known = set(runs["run_id"]) & set(dict(last)) if len(runs) else set()
+    chosen = {}
+    for name, coefficients in COEFFICIENTS.items():
+        ids = {c: [with_term(net, name, c).run_id for net in choosing(name)] for c in coefficients}
+        if not all(run_id in known for some in ids.values() for run_id in some):
+            continue
+        errors = {c: float(np.exp(np.mean([np.log(last[run_id]) for run_id in some]))) for c, some in ids.items()}
+        chosen[name] = max(c for c, error in errors.items() if error <= (1 + TIE) * min(errors.values()))
+    return chosen
+
+
+def stored_choice() -> dict[str, float]:
+    """The choice that the stored tables of this protocol lead to; none before they are there."""
+    place = Path(find_root()) / FOLDER
+    if not all((place / f"{name}.parquet").exists() for name in ("runs", "metrics")):
+        return {}
+    import pandas as pd
+
+    return choice(pd.read_parquet(place / "runs.parquet"), pd.read_parquet(place / "metrics.parquet"))
+
+
+def hours(cores: int = 2) -> float:
+    """Estimated time of the whole protocol: runs and diagnoses, those included whose coefficient is not chosen yet.
+
+    >>> round(hours())
+    6
+    """
+    seconds = 0.0
+    terms = [run for term in COEFFICIENTS for run in _seeds(with_term(net, term, 1.0) for net in nets_of(term).values())]
+    listed = experiments() | {"terms": 2 * terms}
+    for name, configs in listed.items():
+        for config in configs if name != "controls" else ():  # as many as `terms`, which stands for both
+            seconds += config.num_train * config.epochs / SPEED[config.ls] + (name != "choose") * EXAMINED[config.ls]
+    return seconds / cores / 3600
+
+
+def _seeds(nets: Iterable[RunConfig]) -> list[RunConfig]:
+    """Every network with each of its seeds, seed by seed."""
+    found = list(nets)
+    return [net.but(seed=seed) for seed in range(max(SEEDS.values())) for net in found if seed < SEEDS[net.ls]]

@@ -1,0 +1,69 @@
+"""Numbers of the claims board: each measured interval of protocol 2 beside the change from which it matters."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from equinotes.audit.protocol import Tables
+from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, SHARE, STRUCTURE
+from equinotes.audit.protocols.second.parts import RATIO
+from equinotes.audit.protocols.second.rules import judge, parts_table
+from equinotes.audit.protocols.second.runs import MAIN
+from equinotes.audit.report.deciding import ladder_of
+
+PUBLISHED = "published weights"
+"""The scale of a claim about models that others trained."""
+ERROR, GAIN, SHARES = "change of the error [%]", "gain of structure [rank correlation]", "damage share"
+COLUMNS = ("claim", "scale", "measure", "label", "value", "low", "high", "threshold", "meaning")
+
+
+def intervals(tables: Tables) -> pd.DataFrame:
+    """One row for each part that was measured, and for each lower rung of the ladder; see `claims_board` for the columns."""
+    parts = parts_table(tables).dropna(subset="estimate")
+    rows = [_of_part(row) for row in parts.to_dict("records")]
+    for claim in CLAIMS:
+        ladder = ladder_of(tables, claim.name)
+        rows += [_of_rung(row) for row in ladder[ladder["scale"] != MAIN].dropna(subset="estimate").to_dict("records")]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def board(tables: Tables) -> dict[str, Any]:
+    """What `claims_board` takes: `table`, `statements` (claim -> sentence) and `verdicts` ((claim, scale) -> words)."""
+    table, verdicts = intervals(tables), judge(tables).set_index("claim")["verdict"]
+    scales = table[table["scale"].isin([MAIN, PUBLISHED])].groupby("claim")["scale"].first()
+    return {
+        "table": table,
+        "statements": {claim.name: claim.statement for claim in CLAIMS},
+        "verdicts": {(claim.name, scales.get(claim.name, MAIN)): verdicts[claim.name] for claim in CLAIMS},
+    }
+
+
+def _of_part(row: dict[str, Any]) -> dict[str, Any]:
+    layer = row["scale"].startswith("layer")
+    about = {"claim": row["claim"], "scale": PUBLISHED if layer else row["scale"].partition(", block")[0]}
+    label = f"{row['part']} ({row['scale']})" if layer else row["part"]
+    if row["unit"] == RATIO:
+        return about | {"label": label} | _changes(row)
+    structure = "structure" in row["part"]
+    limit, meaning = (STRUCTURE if structure else SHARE), "the least that matters"
+    if "dominates" in row["part"]:
+        limit, meaning = 0.0, "no difference to the other orders"
+    numbers = {
+        "value": row["estimate"],
+        "low": row["low"],
+        "high": row["high"],
+        "threshold": math.copysign(limit, row["estimate"]),
+    }
+    return about | {"label": label, "measure": GAIN if structure else SHARES, "meaning": meaning} | numbers
+
+
+def _of_rung(row: dict[str, Any]) -> dict[str, Any]:
+    return {"claim": row["claim"], "scale": row["scale"], "label": f"{row['second']} in place of {row['first']}"} | _changes(row)
+
+
+def _changes(row: dict[str, Any]) -> dict[str, Any]:
+    """Changes of an error in percent; what matters is a factor of 1 + margin, up or down, on the side of the estimate."""
+    limit = MARGIN if row["estimate"] >= 0 else 1 / (1 + MARGIN) - 1
+    numbers = {"value": row["estimate"], "low": row["low"], "high": row["high"], "threshold": limit}
+    return {"measure": ERROR, "meaning": "the least that matters"} | {name: 100 * number for name, number in numbers.items()}

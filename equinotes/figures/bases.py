@@ -33,7 +33,9 @@ def plot_pattern(bars: Mapping[str, Mapping[str, float]], matrix: Float[np.ndarr
 
 def plot_means(maps: Mapping[str, tuple[Float[np.ndarray, "heights angles"], Float[np.ndarray, "heights angles"]]]) -> Figure:
     """Functions on the sphere (left) and their means over a group (right), a row for each, as maps of height and longitude."""
-    fig, axes = plt.subplots(len(maps), 2, figsize=(7.2, 2.1 * len(maps)), sharex=True, sharey=True, layout="constrained")
+    fig, axes = plt.subplots(
+        len(maps), 2, figsize=(7.2, 2.1 * len(maps)), sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
     for row, (name, pair) in zip(axes, maps.items(), strict=True):
         size = np.abs(pair[0]).max()
         for ax, values, title in zip(row, pair, (name, f"{name}, averaged"), strict=True):

@@ -111,6 +111,9 @@ class RunConfig:
     """How features of atoms become those of a molecule, in networks that pool before their last layers."""
     attribute_lmax: int = 3
     """Highest order of the steerable attributes of edges and atoms."""
+    body_order: int = 2
+    """Atoms whose positions one layer may join: 2 for messages alone, 3 or 4 with products of an atom's features behind each
+    block."""
     radial: str = "bessel"
     """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases."""
     skips: Literal["all", "none", "scalars", "directed", "dense"] = "all"
@@ -149,6 +152,8 @@ class RunConfig:
                 raise UserError(f"{name} must be positive and finite, got {getattr(self, name)}")
         if not 0 <= self.attribute_lmax <= MAX_L:
             raise UserError(f"attribute_lmax must lie in 0 to {MAX_L} (as far as e3nn goes), got {self.attribute_lmax}")
+        if not 2 <= self.body_order <= 4:
+            raise UserError(f"body_order must lie in 2 to 4, got {self.body_order}")
         for name in ("weight_decay", "split_seed", "seed"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name} must not be negative, got {getattr(self, name)}")

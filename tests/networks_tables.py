@@ -19,13 +19,13 @@ def planted(
     """Stored tables: errors scatter by a factor, damage by an offset for each seed; l = 1 and 2 reach where `reaches` says."""
     rng, rows = np.random.default_rng(rng), {name: [] for name in ("runs", "uses", "reach")}
     for place in PLACES:
-        sets = SETS if place.graph == "bonds" else (WHOLE, (0,))
-        for ls, seed in [(ls, seed) for ls in sets for seed in seeds if place.graph == "bonds" or seed < 3]:
+        sets = SETS if place.whole else (WHOLE, (0,))
+        for ls, seed in [(ls, seed) for ls in sets for seed in seeds if place.whole or seed < 3]:
             config = configuration(place, ls, seed)
             mae = error_columns(config.unit)["mae"]
             value = error(place, ls) * np.exp(scatter * rng.normal())
             rows["runs"].append({"run_id": config.run_id, **config.to_dict(), mae: 1.5 * value, f"average_{mae}": value})
-            if place.graph == "bonds" and ls == WHOLE and seed in examined:
+            if place.whole and ls == WHOLE and seed in examined:
                 _examined(rows, place, config, damage, reaches, damage_scatter, rng)
     tables = {name: pd.DataFrame(columns=list(columns)) for name, columns in SCHEMAS.items()}
     return tables | {name: pd.DataFrame(found) for name, found in rows.items() if found}

@@ -293,3 +293,16 @@ def test_all_contestants_share_weights_and_results(qm9):
     assert len(outputs) >= 3
     for output in outputs:
         torch.testing.assert_close(output, outputs[0], rtol=1e-5, atol=1e-5)
+
+
+def test_two_checkouts_take_turns_in_alternating_order_and_the_least_counts():
+    from benchmarks.beside import alternating
+
+    order, times = [], {"own": iter([3.0, 1.0, 2.0]), "other": iter([5.0, 6.0, 4.0])}
+
+    def turn(name):
+        order.append(name)
+        return next(times[name])
+
+    assert alternating(lambda: turn("own"), lambda: turn("other"), rounds=3) == (1.0, 4.0)
+    assert order == ["own", "other", "other", "own", "own", "other"]

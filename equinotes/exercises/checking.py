@@ -91,6 +91,11 @@ EXERCISES = {
         "training:average",
         "Begin with a copy of the first weights, then mix: decay times the average plus (1 - decay) times the new weights.",
     ),
+    "agreement": Exercise(
+        "Agreement is a reweighting",
+        "training:agreement",
+        "The sum over pairs of (y_a - y_b)^2 is the number of heads times the sum of (y_a - mean)^2.",
+    ),
     "melt": Exercise(
         "Turn the molecules and watch the map melt",
         "maps:melt",

@@ -63,6 +63,29 @@ def average(answer: Answer) -> int:
     return 4
 
 
+def agreement(answer: Answer) -> int:
+    """`answer(error_of_mean, scatter, heads, strength)` returns squared errors + strength x differences of all pairs of heads.
+
+    `error_of_mean` is (mean - target)^2 and `scatter` the sum over heads of (y - mean)^2, both [molecules].
+    """
+    rng = np.random.default_rng(0)
+    for heads, strength in ((2, 0.0), (2, 1.0), (3, 0.5), (5, 4.0)):
+        y, target = rng.normal(size=(6, heads)), rng.normal(size=6)
+        middle = y.mean(axis=1)
+        first, scatter = (middle - target) ** 2, ((y - middle[:, None]) ** 2).sum(axis=1)
+        pairs = sum((y[:, a] - y[:, b]) ** 2 for a in range(heads) for b in range(a))
+        wanted = ((y - target[:, None]) ** 2).sum(axis=1) + strength * pairs
+        mistakes: list[tuple[Any, str]] = [
+            (first + (1 + strength * heads) * scatter, "The error of the mean counts once for each head."),
+            (heads * first + (1 + strength) * scatter, "A head differs from all others: the pairs make heads x scatter."),
+            (heads * first + strength * heads * scatter, "The errors of the heads have a scatter of their own: 1 + ..."),
+        ]
+        expect(f"{heads} heads, strength {strength}", answer(first.copy(), scatter.copy(), heads, strength), wanted,
+               mistakes=mistakes, law="heads (mean - y)^2 + (1 + strength heads) scatter",
+               hint="Write each squared error as that of the mean plus a deviation from the mean.")  # fmt: skip
+    return 4
+
+
 def _averaged(weights: list[np.ndarray], decay: float, start: np.ndarray | None = None) -> np.ndarray:
     value = weights[0] if start is None else start
     for w in weights[1:] if start is None else weights:

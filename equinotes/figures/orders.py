@@ -113,14 +113,15 @@ def _draw_cells(ax: Axes, part: pd.DataFrame, lines: dict[Line, int], look: Meas
     blocks = sorted(part["block"].unique())
     grid = np.full((max(lines.values()) + 1, max(1, len(blocks))), np.nan)
     dots = []
-    for (name, l, reference, block), cell in part.groupby(["set", "l", "reference", "block"]):
-        if (name, l, reference) in lines:
-            x, y = blocks.index(block), lines[name, l, reference]
-            grid[y, x] = cell["value"].mean()
-            dots += [(x, y)] if cell["mark"].mean() >= agreeing else []
+    for cell in rows_of(part.groupby(["set", "l", "reference", "block"], as_index=False)[["value", "mark"]].mean()):
+        if (line := (cell.set, cell.l, cell.reference)) in lines:
+            grid[lines[line], blocks.index(cell.block)] = cell.value
+            if cell.mark >= agreeing:
+                dots.append((blocks.index(cell.block), lines[line]))
     ax.imshow(grid, cmap=SEQUENTIAL, norm=look.norm, aspect="auto", interpolation="none")
     if dots:
-        ax.scatter(*np.transpose(dots), s=12, color="white", edgecolors="black", linewidths=0.6, zorder=3)
+        x, y = np.transpose(dots)
+        ax.scatter(x, y, s=12, color="white", edgecolors="black", linewidths=0.6, zorder=3)
     for name in dict.fromkeys(line[0] for line in lines):
         places = [place for line, place in lines.items() if line[0] == name]
         if np.isnan(grid[places]).all():

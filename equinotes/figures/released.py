@@ -46,7 +46,7 @@ def plot_cuts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_panels(pictures: pd.DataFrame, score: Sequence[float] | np.ndarray, *, label: str, size: float = 1.3) -> Figure:
+def plot_panels(pictures: pd.DataFrame, score: Sequence[float] | np.ndarray, *, label: str, size: float = 2.0) -> Figure:
     """PHATE pictures, a row of panels for each way to cut or turn; a frame in the colour of the order that a panel really holds.
 
     Reads `row` (its name), `named` and `holds` (orders), `molecule` (place in `score`), `phate1`, `phate2`; no units.

@@ -49,15 +49,25 @@ def unreached(config: RunConfig) -> str | None:
     return None
 
 
+def unmasked(config: RunConfig) -> str | None:
+    """What the paper's network cannot take: a curriculum leaves out paths of its convolutions, not of its products."""
+    if config.curriculum != "none" and config.body_order > 2:
+        return (
+            f"takes no curriculum with many-body products, got curriculum={config.curriculum!r}, body_order={config.body_order}"
+        )
+    return None
+
+
 NETWORKS = {
     "paper": Entry(
         "equinotes.networks.paper:PaperNetwork",
         reads="ls mul num_blocks atom_dim num_basis radial cutoff graph degree_norm gate last_block skips curriculum "
-        "reinitialise",
+        "reinitialise body_order",
+        refuses=unmasked,
     ),
     "nequip": Entry(
         "equinotes.networks.nequip:NequIP",
-        reads="ls mul num_blocks num_basis radial cutoff graph degree_norm parity",
+        reads="ls mul num_blocks num_basis radial cutoff graph degree_norm parity body_order",
     ),
     "se3_transformer": Entry(
         "equinotes.networks.se3_transformer:SE3Transformer",

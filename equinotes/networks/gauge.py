@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equinotes.data.batches import Batch
+from equinotes.networks.base import Network, Parts
 from equinotes.networks.paper import PaperNetwork
 from equinotes.support.errors import UserError
 
@@ -40,3 +42,11 @@ def with_maps(net: PaperNetwork, maps: Mapping[int, Float[Tensor, "mul mul"]]) -
     if not config.gate:
         changed.readout.copy_(torch.linalg.inv(every[0]) @ changed.readout)
     return changed
+
+
+@torch.no_grad()
+def feature_sizes(net: Network, batch: Batch) -> dict[tuple[int, str], float]:
+    """Mean squares of the features of each irrep behind each block."""
+    kept: dict[int, Parts] = {}
+    net.outputs(batch, edit=kept.setdefault)
+    return {(block, ir): part.square().mean().item() for block, parts in kept.items() for ir, part in parts.items()}

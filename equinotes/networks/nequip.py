@@ -19,6 +19,7 @@ from equinotes.layers.cutoff import polynomial_cutoff
 from equinotes.layers.depthwise import Depthwise, DepthwiseConvolution, Edges, PlainDepthwiseConvolution
 from equinotes.layers.edge_vectors import edge_vectors
 from equinotes.layers.elements import ELEMENTS, ElementLinear, element_places
+from equinotes.layers.many_body import ManyBody
 from equinotes.networks.base import BlockPath, Layer, Layered
 
 IMPLEMENTATIONS: dict[str, type[Depthwise]] = {"fast": DepthwiseConvolution, "e3nn": PlainDepthwiseConvolution}
@@ -65,8 +66,8 @@ class NequIP(Layered):
 
     Orders and parities are `ls` and `parity`: an inner block has those of them that a path reaches. Distances enter by
     `num_basis` radial functions (fixed, not trained; the authors' are Bessel functions) times a polynomial cutoff, and a radial
-    network with two hidden layers. Outputs are sums over atoms of two linear maps of the last scalars. Raises IndexError for
-    atoms of other elements than those of QM9.
+    network with two hidden layers. With a `body_order` above 2 a many-body product follows each block. Outputs are sums over
+    atoms of two linear maps of the last scalars. Raises IndexError for atoms of other elements than those of QM9.
     """
 
     implementations = tuple(IMPLEMENTATIONS)
@@ -85,6 +86,7 @@ class NequIP(Layered):
             Interaction(before, irreps_sh, after, convolution, config.num_basis, config.degree_norm)
             for before, after in pairwise(irreps)
         )
+        self.products = nn.ModuleList(ManyBody(after, config.body_order) for after in irreps[1:] if config.body_order > 2)
         hidden = f"{max(1, config.mul // 2)}x0e"
         self.readout = nn.Sequential(o3.Linear(irreps[-1], hidden), o3.Linear(hidden, f"{1 + len(config.auxiliary)}x0e"))
         leave_out_of_state_dict(self.readout)
@@ -105,8 +107,9 @@ class NequIP(Layered):
         return self.embedding(self.place[batch.z])
 
     def step(self, layer: int, x: Tensor, edges: Atoms, *, everything: bool) -> Tensor:
-        """One interaction block."""
-        return self.blocks[layer - 1](x, edges)
+        """One interaction block, and the product behind it."""
+        new = self.blocks[layer - 1](x, edges)
+        return self.join(self.products[layer - 1](self.split(layer, new))) if self.products else new
 
     def read(self, x: Tensor, batch: Batch) -> Float[Tensor, "molecules outputs"]:
         """Outputs from the last block's scalars."""

@@ -1,6 +1,6 @@
 """The paper's network: embedding, equivariant blocks with skips, a sum of energies over atoms."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -10,8 +10,9 @@ from equinotes.bases import radial_basis
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.irreps import irreps_of
-from equinotes.layers.convolution import Fast
+from equinotes.layers.convolution import Convolution, Fast, FirstConvolution
 from equinotes.layers.gate import Gate
+from equinotes.layers.many_body import ManyBody
 from equinotes.layers.paths import paths
 from equinotes.layers.plain import Reference as Plain
 from equinotes.networks.base import BlockPath, Edit, Layer, Layered, Parts
@@ -28,9 +29,9 @@ class PaperNetwork(Layered):
     .. math:: x^1 = \mathrm{conv}_1(\mathrm{embedding}(z)), \qquad x^k = x^{k-1} + \mathrm{conv}_k(x^{k-1}), \qquad
               E = \mu + \sigma\,(a \sum_i r \cdot x^K_i[l=0] + b) + \sum_i \epsilon_{z_i}
 
-    with mean, scale and energies per element set by `set_reference`. With `config.gate` each convolution is followed by a gate.
-    The last block's outputs of l > 0 never reach the energy: the fast implementation leaves them out unless `all_outputs` is
-    set, or somebody looks (`features`, `edit`).
+    with mean, scale and energies per element set by `set_reference`. With a `config.body_order` above 2 each convolution is
+    followed by a many-body product, with `config.gate` by a gate. Without products, the last block's outputs of l > 0 never
+    reach the energy: the fast implementation leaves them out unless `all_outputs` is set, or somebody looks (`features`, `edit`).
 
     `config.skips` says which features the sum above adds to those of the convolution. Orders that it leaves out have their
     convolution multiplied by a constant (`without_skip`), so that features stay as large; "dense" adds the mean of all blocks
@@ -56,6 +57,7 @@ class PaperNetwork(Layered):
             irreps = (self.layers[k].irreps, irreps_of(config.ls, 1), irreps_out)
             self.blocks.append(convolution(*irreps, config.num_basis, config.mul, config.degree_norm))
         self.gates = nn.ModuleList(Gate(len(ls), config.mul) for ls in self.ls_by_block if config.gate)
+        self.products = nn.ModuleList(ManyBody(irreps, config.body_order) for irreps in outs if config.body_order > 2)
         self.readout = nn.Parameter(torch.randn(config.mul))
         self.energy = nn.Linear(1, 1)
         if config.auxiliary:  # drawn last, so that everything else starts as it would without them
@@ -63,8 +65,8 @@ class PaperNetwork(Layered):
 
     @property
     def affine(self) -> bool:
-        """Without gates weights depend on distances alone: no layer is nonlinear in its features. Dense skips pass layers by."""
-        return not self.config.gate and self.config.skips != "dense"
+        """Without gates and products no layer is nonlinear: weights depend on distances alone. Dense skips pass layers by."""
+        return not self.config.gate and not self.products and self.config.skips != "dense"
 
     def edges(self, batch: Batch) -> Any:
         """Harmonics and radial basis, in the form of the implementation."""
@@ -75,7 +77,7 @@ class PaperNetwork(Layered):
         return self.layout.embed(self.embedding(batch.z))
 
     def step(self, layer: int, x: Tensor, edges: Any, *, everything: bool) -> Tensor:
-        """Convolution, gate and skip of block `layer`."""
+        """Convolution, many-body product, gate and skip of block `layer`."""
         if layer == 1:
             return self._new(layer, x, edges, everything)
         return self._skipped(layer, self._new(layer, x, edges, everything), x)
@@ -92,12 +94,15 @@ class PaperNetwork(Layered):
                 for path in every
             ]
             like = self.path_weight(block)
-            layer.path_factors = None if left == every else torch.tensor(factors, dtype=like.dtype, device=like.device)
+            used = None if left == every else torch.tensor(factors, dtype=like.dtype, device=like.device)
+            cast(Convolution | FirstConvolution, layer).path_factors = used
 
     def _new(self, layer: int, x: Tensor, edges: Any, everything: bool) -> Tensor:
-        """What the convolution and the gate of a block put out."""
-        only_scalars = layer == len(self.blocks) and not (everything or self.all_outputs)
+        """What the convolution, the product and the gate of a block put out."""
+        only_scalars = layer == len(self.blocks) and not (everything or self.all_outputs or self.products)
         new: Tensor = self.blocks[layer - 1](x, edges, only_scalars)
+        if self.products:
+            new = self.join(self.products[layer - 1](self.split(layer, new)))
         return self.join(self.gates[layer - 1](self.split(layer, new))) if self.config.gate else new
 
     def _skipped(self, layer: int, new: Tensor, old: Tensor) -> Tensor:

@@ -82,6 +82,8 @@ def not_stackable(net: Network) -> str | None:
         return f"must be the paper's, got network={config.network!r}"
     if config.gate or config.auxiliary or config.terms or config.graph != "bonds":
         return "have no gates, auxiliary targets, additional terms or other graphs than bonds"
+    if config.body_order > 2:
+        return f"have no many-body products, got body_order={config.body_order}"
     if config.skips != "all" or config.curriculum != "none":
         return "have the paper's skips and all orders at every step"
     return None

@@ -83,7 +83,8 @@ def test_gains_of_structure_follow_from_the_stored_scores(tables, page):
         there = table["ls"].map(lambda found, ls=ls: tuple(found) == ls).astype(bool)
         cell = table[there & (table["layer"] == "block4") & (table["irrep"] == row["irrep"])]
         gain = cell.pivot_table(index="seed", columns="trained", values="value").dropna().pipe(lambda t: t[True] - t[False])
-        assert row["gain"] == pytest.approx(gain.mean()) and row["seeds"] == len(gain) and f"{gain.mean():+.3f} [" in page
+        assert row["gain"] == pytest.approx(gain.mean()) and row["seeds"] == len(gain)
+        assert f"{gain.mean():+.3f} [".replace("-", "−") in page
 
 
 def test_the_top_of_the_ladder_says_how_far_it_is(tables, page):

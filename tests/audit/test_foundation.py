@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from equinotes.analysis.calibration import conditional_shuffle, environments
+from equinotes.analysis.manifold import feature_tables
 from equinotes.audit import foundation, published
 from equinotes.audit.protocol import named
 from equinotes.audit.protocols.second.claims import VERDICTS
@@ -89,6 +91,13 @@ def test_infinite_predictions_are_not_measured(staged, qm9):
         foundation.examine(adapted(module), ROWS[:2])
 
 
+def two_columns(x, irreps, *, kind):
+    """Stands for PHATE, which takes most of the time and has tests of its own."""
+    parts = feature_tables(x, irreps, kind)
+    tables = [pd.DataFrame(part[:, :2], columns=["phate1", "phate2"]).assign(irrep=irrep) for irrep, part in parts.items()]
+    return pd.concat(tables).reset_index(names="molecule")
+
+
 @pytest.fixture
 def measured(staged, monkeypatch, tmp_path):
     """Tables of two made-up models, and how often one was built."""
@@ -101,6 +110,7 @@ def measured(staged, monkeypatch, tmp_path):
     monkeypatch.setattr(published, "build_sevennet", build)
     monkeypatch.setattr(published, "RANDOM_SEEDS", 2)
     monkeypatch.setattr(published, "DRAWS", 2)
+    monkeypatch.setattr(foundation, "phate_by_irrep", two_columns)
     monkeypatch.setattr(foundation, "MOLECULES", len(ROWS))
     monkeypatch.setattr(foundation, "GROUPS", 2)
     for task in published.tasks(2):
@@ -171,7 +181,7 @@ def test_the_page_prints_the_verdict_of_the_tables(state, stored, shown, tmp_pat
     words = sentences("foundation")("verdict", row=row | {"shown": int((parts["outcome"] == "shown").sum())})
     assert row["verdict"].capitalize() in words and words in said
     for part in parts[parts["why"] == ""].itertuples():
-        assert f"| {part.part} | {part.outcome} | {part.estimate:+.3f}" in said
+        assert f"| {part.part} | {part.outcome} | " + f"{part.estimate:+.3f}".replace("-", "−") in said
     assert ("no model has been examined" in said) == (state == "nothing")
 
 

@@ -14,6 +14,7 @@ from equinotes.audit.protocols.networks.runs import (
     FIELDS,
     PARAMETERS,
     PLACES,
+    PRODUCTS,
     SETS,
     TOLERANCE,
     WHOLE,
@@ -35,13 +36,20 @@ def test_all_networks_have_as_many_parameters(network, ls):
     assert sum(p.numel() for p in net.parameters()) == pytest.approx(PARAMETERS, rel=TOLERANCE)
 
 
+@pytest.mark.parametrize("ls", [WHOLE, (0,)], ids=str)
+@pytest.mark.parametrize("network", PRODUCTS)
+def test_networks_with_products_have_as_many(network, ls):
+    net = build_network(configuration(Place(network, body_order=3), ls, 0))
+    assert sum(p.numel() for p in net.parameters()) == pytest.approx(PARAMETERS, rel=TOLERANCE)
+
+
 def test_every_comparison_has_equal_steps_and_its_seeds():
     configs = [config for some in PROTOCOL.experiments().values() for config in some]
     assert {steps(config) for config in configs} == {2000} and len({config.run_id for config in configs}) == len(configs)
     for place in PLACES:
-        for ls in SETS if place.graph == "bonds" else (WHOLE, (0,)):
+        for ls in SETS if place.whole else (WHOLE, (0,)):
             ids = {configuration(place, ls, seed).run_id for seed in range(5)} & set(PROTOCOL.run_ids())
-            hangs = place.graph == "bonds" and (place.target == "energy" or ls in (WHOLE, (0,)))
+            hangs = place.whole and (place.target == "energy" or ls in (WHOLE, (0,)))
             assert len(ids) == (5 if hangs else 3), (place, ls)
     assert {config.run_id for config in PROTOCOL.subjects()} <= set(PROTOCOL.run_ids())
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from equinotes import RunConfig, build_network
-from equinotes.networks.gauge import with_maps
+from equinotes.networks.gauge import feature_sizes, with_maps
 from equinotes.training.objective import Objective
 
 CONFIG = RunConfig(ls=(0, 1, 2), mul=6, num_blocks=4)
@@ -13,13 +13,6 @@ CONFIG = RunConfig(ls=(0, 1, 2), mul=6, num_blocks=4)
 @pytest.fixture
 def batch(qm9, float64):
     return qm9.batch([3, 2021, 90_000]).to(dtype=float64)
-
-
-def sizes(net, batch):
-    """Mean squares of each order's features, behind each block."""
-    kept = {}
-    net.outputs(batch, edit=kept.setdefault)
-    return {(block, ir): part.square().mean().item() for block, parts in kept.items() for ir, part in parts.items()}
 
 
 @pytest.mark.parametrize("skips", ["all", "none", "scalars", "directed"])
@@ -32,7 +25,7 @@ def test_without_a_gate_maps_of_every_order_change_no_prediction(batch, skips):
     maps = {l: A @ torch.diag(torch.linspace(0.5, 2, 6)) for l, A in maps.items()}
     changed = with_maps(net, maps)
     torch.testing.assert_close(changed.outputs(batch), net.outputs(batch), rtol=1e-11, atol=1e-11)
-    before, after = sizes(net, batch), sizes(changed, batch)
+    before, after = feature_sizes(net, batch), feature_sizes(changed, batch)
     factors = [after[place] / before[place] for place in before]
     assert min(factors) < 0.1 and max(factors) > 3, "features are not the same at all"
 
@@ -42,7 +35,7 @@ def test_with_a_gate_positive_scales_of_orders_above_zero_survive_and_mixing_doe
     scales = {1: 0.01 * torch.eye(6), 2: torch.diag(torch.linspace(0.1, 5, 6))}
     changed = with_maps(net, scales)
     torch.testing.assert_close(changed.outputs(batch), net.outputs(batch), rtol=1e-11, atol=1e-11)
-    assert sizes(changed, batch)[3, "1o"] == pytest.approx(1e-4 * sizes(net, batch)[3, "1o"])
+    assert feature_sizes(changed, batch)[3, "1o"] == pytest.approx(1e-4 * feature_sizes(net, batch)[3, "1o"])
     mixing = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64))[0]
     with pytest.raises(ValueError, match="behind a gate"):
         with_maps(net, {1: mixing})

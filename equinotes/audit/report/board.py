@@ -1,6 +1,7 @@
 """Numbers of the claims board: each measured interval of protocol 2 beside the change from which it matters."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -39,7 +40,7 @@ def board(tables: Tables) -> dict[str, Any]:
     }
 
 
-def _of_part(row: dict[str, Any]) -> dict[str, Any]:
+def _of_part(row: Mapping[Any, Any]) -> dict[str, Any]:
     layer = row["scale"].startswith("layer")
     about = {"claim": row["claim"], "scale": PUBLISHED if layer else row["scale"].partition(", block")[0]}
     label = f"{row['part']} ({row['scale']})" if layer else row["part"]
@@ -58,11 +59,11 @@ def _of_part(row: dict[str, Any]) -> dict[str, Any]:
     return about | {"label": label, "measure": GAIN if structure else SHARES, "meaning": meaning} | numbers
 
 
-def _of_rung(row: dict[str, Any]) -> dict[str, Any]:
+def _of_rung(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {"claim": row["claim"], "scale": row["scale"], "label": f"{row['second']} in place of {row['first']}"} | _changes(row)
 
 
-def _changes(row: dict[str, Any]) -> dict[str, Any]:
+def _changes(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Changes of an error in percent; what matters is a factor of 1 + margin, up or down, on the side of the estimate."""
     limit = MARGIN if row["estimate"] >= 0 else 1 / (1 + MARGIN) - 1
     numbers = {"value": row["estimate"], "low": row["low"], "high": row["high"], "threshold": limit}

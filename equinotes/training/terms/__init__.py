@@ -64,6 +64,16 @@ def check(config: RunConfig) -> None:
             raise UserError(f"term {name!r} needs network 'se3_transformer', got {config.network!r}")
 
 
+def control_of(name: str) -> str | None:
+    """The control of a term: what has the same parts and lacks the point; None where there is none.
+
+    >>> control_of("dipole"), control_of("attention_entropy"), control_of("feature_l2")
+    ('dipole_control', 'attention_uniform', None)
+    """
+    control = "attention_uniform" if name == "attention_entropy" else f"{name}_control"
+    return control if control in TERMS else None
+
+
 def build_term(name: str, config: RunConfig, net: "Network") -> "Term":
     """The term of this name."""
     module, _, attribute = TERMS[name].partition(":")

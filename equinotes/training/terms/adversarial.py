@@ -37,14 +37,14 @@ class Adversarial(Term):
 
     def __init__(self, config: RunConfig, net: Network) -> None:
         super().__init__(config, net)
-        orders = len(config.ls)
+        orders, self.mul = len(config.ls), config.mul
         self.discriminator = nn.Sequential(nn.Linear(config.mul, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, orders))
 
     def forward(self, seen: Seen) -> Tensor:
         """The mean over atoms, orders and the blocks that lead on."""
         found = []
         for parts in inner(seen.features):
-            sizes = whitened(parts, len(self.discriminator[0].weight[0]))
+            sizes = whitened(parts, self.mul)
             logits = self.discriminator(Reversed.apply(sizes))
             names = torch.arange(sizes.shape[1], device=sizes.device).expand(len(sizes), -1)
             found.append(nn.functional.cross_entropy(logits.flatten(0, 1), self.named(names, seen).flatten()))

@@ -62,4 +62,12 @@ CLAIMS = (
         f"alone and of orders 0-2) is lower on the radius graph than on the bonds by {_M} or more. The opposite: that much less "
         "is excluded. " + _PARTS,
     ),
+    Claim(
+        "N6",
+        "A network that multiplies its features needs orders 1 and 2 less.",
+        f"A cost of leaving them out that is not lower by {_M} with many-body products.",
+        "Two parts, the paper's network and NequIP. What leaving out both orders costs on energies is lower by "
+        f"{_M} or more with squares of the features behind each block (body order 3) than without. The opposite: that much less "
+        "is excluded. " + _PARTS,
+    ),
 )

@@ -57,10 +57,10 @@ class Evidence:
         sides = [self.errors(place, some, average=average) for some in (WHOLE, ls)]
         return Cost(log_ratio(*sides) if all(sides) else UNKNOWN, (len(sides[0]), len(sides[1])))
 
-    def cost_by_graph(self, place: Place, other: Place) -> tuple[Estimate, str]:
+    def change_of_cost(self, place: Place, other: Place) -> tuple[Estimate, str]:
         """By how much the cost of leaving out both orders is higher at the other place, and why it cannot be said."""
         costs = [self.cost(place), self.cost(other)]
-        why = "; ".join(f"{where.graph}: {cost.why}" for where, cost in zip((place, other), costs, strict=True) if cost.why)
+        why = "; ".join(f"{where}: {cost.why}" for where, cost in zip((place, other), costs, strict=True) if cost.why)
         return (UNKNOWN if why else difference(costs[0].counted, costs[1].counted)), why
 
     def use(self, place: Place) -> dict[int, Use]:
@@ -91,13 +91,13 @@ class Evidence:
 def answers(tables: Tables) -> pd.DataFrame:
     """Is l = 1, is l = 2 needed, used but replaceable, or not used? One row per network, target, graph and order.
 
-    Columns: `network`, `target`, `graph`, `l`, `answer`; `damage` (calibrated, above the untrained trunk) and `cost` (of
-    retraining without the order at equal parameters) as relative changes, with `_low` and `_high`; `name` of the layer where the
-    damage is largest; `unreached`: layers from which the order does not reach the output; `seeds` examined, `why` where something
-    is missing. On the radius graph nothing is examined: the cost of both orders together stands in the row l = 1 and 2.
+    Columns: `network`, `target`, `graph`, `body_order`, `l`, `answer`; `damage` (calibrated, above the untrained trunk) and
+    `cost` (of retraining without the order at equal parameters) as relative changes, with `_low` and `_high`; `name` of the layer
+    where the damage is largest; `unreached`: layers from which the order does not reach the output; `seeds` examined, `why` where
+    something is missing. On the radius graph and with many-body products nothing is examined.
     """
     evidence = Evidence(tables)
-    return pd.DataFrame([row for place in PLACES if place.graph == "bonds" for row in _answers(evidence, place)])
+    return pd.DataFrame([row for place in PLACES if place.whole for row in _answers(evidence, place)])
 
 
 def _answers(evidence: Evidence, place: Place) -> list[dict]:
@@ -122,12 +122,13 @@ def _answers(evidence: Evidence, place: Place) -> list[dict]:
 
 
 def error_table(tables: Tables) -> pd.DataFrame:
-    """Mean errors: `network`, `target`, `graph`, `ls`, `parameters`, `seeds`, `unit`, `mae` and `sd` over the seeds (averaged
-    weights), `last` (mean of the last iterates), `cost` of leaving out orders, relative to 0-2; NaN where a network was not run.
+    """Mean errors: `network`, `target`, `graph`, `body_order`, `ls`, `mul`, `seeds`, `unit`, `mae` and `sd` over the seeds
+    (averaged weights), `last` (mean of the last iterates), `cost` of leaving out orders, relative to 0-2; NaN where a network was
+    not run.
     """
     evidence, rows = Evidence(tables), []
     for place in PLACES:
-        for ls in (WHOLE, *WITHOUT.values(), NONE) if place.graph == "bonds" else (WHOLE, NONE):
+        for ls in (WHOLE, *WITHOUT.values(), NONE) if place.whole else (WHOLE, NONE):
             errors, last = (evidence.errors(place, ls, average=average) for average in (True, False))
             unit = RunConfig(target=TARGETS[place.target]["target"]).unit
             cost = evidence.cost(place, ls).counted if ls != WHOLE else UNKNOWN

@@ -10,7 +10,7 @@ from equinotes.analysis.inference import UNKNOWN, Estimate
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.networks.claims import CLAIMS
 from equinotes.audit.protocols.networks.evidence import Evidence
-from equinotes.audit.protocols.networks.runs import ANISOTROPY, ENERGY, FIELDS, WITHOUT, Place
+from equinotes.audit.protocols.networks.runs import ANISOTROPY, ENERGY, FIELDS, PRODUCTS, WITHOUT, Place
 from equinotes.audit.protocols.second.evidence import INTERVAL, LOG_MARGIN, lowered, raised
 from equinotes.audit.protocols.second.parts import NOT_EXAMINED, OPPOSITE, RATIO, SHOWN, Part
 from equinotes.audit.protocols.second.rules import verdict_of_all
@@ -45,18 +45,24 @@ def costless(target: str, evidence: Evidence) -> list[Part]:
 
 def worth_by_graph(evidence: Evidence) -> list[Part]:
     """N5: what l = 1 and 2 are worth is less on the radius graph."""
-    parts = []
-    for network in FIELDS:
-        change, why = evidence.cost_by_graph(Place(network), Place(network, graph="radius"))
-        name = f"{network}: l = 1 and 2 are worth less on the radius graph"
-        parts.append(Part(name, change, RATIO, lowered(change), change.p_above(-LOG_MARGIN), why=why))
-    return parts
+    return [_worth_less(evidence, Place(network, graph="radius"), "on the radius graph") for network in FIELDS]
+
+
+def worth_with_products(evidence: Evidence) -> list[Part]:
+    """N6: what l = 1 and 2 are worth is less with many-body products."""
+    return [_worth_less(evidence, Place(network, body_order=3), "with many-body products") for network in PRODUCTS]
+
+
+def _worth_less(evidence: Evidence, place: Place, where: str) -> Part:
+    change, why = evidence.change_of_cost(Place(place.network), place)
+    name = f"{place.network}: l = 1 and 2 are worth less {where}"
+    return Part(name, change, RATIO, lowered(change), change.p_above(-LOG_MARGIN), why=why)
 
 
 PARTS: dict[str, Callable[[Evidence], list[Part]]] = {
     "N1": partial(ignored, ENERGY), "N2": partial(ignored, ANISOTROPY),
     "N3": partial(costless, ENERGY), "N4": partial(costless, ANISOTROPY),
-    "N5": worth_by_graph,
+    "N5": worth_by_graph, "N6": worth_with_products,
 }  # fmt: skip
 """The parts of each claim."""
 

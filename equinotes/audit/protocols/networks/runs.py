@@ -50,6 +50,9 @@ GRAPHS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }  # fmt: skip
 """Fields of each graph; where nothing is said, a network has its default."""
+PRODUCTS: dict[str, dict[str, Any]] = {"paper": {"body_order": 3, "atom_dim": 60}, "nequip": {"body_order": 3}}
+"""Networks that take many-body products, with squares behind each block; a narrower embedding pays for the weights."""
+PRODUCT_CHANNELS: dict[str, dict[Orders, int]] = {"paper": {WHOLE: 12, NONE: 25}, "nequip": {WHOLE: 28, NONE: 58}}
 TARGETS: dict[str, dict[str, Any]] = {
     "energy": {"target": "U0_atom"},
     "anisotropy": {"target": "alpha_anisotropy", "reference": "mean"},
@@ -58,21 +61,29 @@ ENERGY, ANISOTROPY = TARGETS
 
 
 class Place(NamedTuple):
-    """Where a network is judged: its architecture, the target and the graph."""
+    """Where a network is judged: its architecture, the target, the graph, and with which body order."""
 
     network: str
     target: str = ENERGY
     graph: str = "bonds"
+    body_order: int = 2
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is run with every set of orders, and examined."""
+        return self.graph == "bonds" and self.body_order == 2
 
     def __str__(self) -> str:
-        return f"{self.network}, {self.target}, {self.graph}"
+        products = "" if self.body_order == 2 else f", body order {self.body_order}"
+        return f"{self.network}, {self.target}, {self.graph}{products}"
 
 
 PLACES = (
     *(Place(network, target) for target in TARGETS for network in FIELDS),
     *(Place(network, graph="radius") for network in FIELDS),
+    *(Place(network, body_order=3) for network in PRODUCTS),
 )
-"""Every place: both targets on the bonds, energies on the radius graph."""
+"""Every place: both targets on the bonds; energies on the radius graph; energies with many-body products."""
 
 
 @cache
@@ -81,7 +92,9 @@ def configuration(place: Place, ls: Orders, seed: int) -> RunConfig:
     fields = SIZES | FIELDS[place.network] | GRAPHS[place.graph].get(place.network, {}) | TARGETS[place.target]
     if place.network == "segnn":
         fields["attribute_lmax"] = ATTRIBUTES[ls]
-    mul = CHANNELS[place.network][ls]
+    if place.body_order > 2:
+        fields |= PRODUCTS[place.network]
+    mul = (CHANNELS if place.body_order == 2 else PRODUCT_CHANNELS)[place.network][ls]
     return RunConfig.from_dict({"network": place.network, "ls": ls, "mul": mul, "seed": seed} | fields)
 
 
@@ -90,10 +103,11 @@ def experiments() -> dict[str, list[RunConfig]]:
 
     - `energy`: four networks, all sets of orders, 5 seeds, on bonds;
     - `anisotropy`: the same for the tensor target, 5 seeds of orders 0-2 and 0 alone, 3 seeds without one order;
+    - `products`: energies of the networks that take them with many-body products, orders 0-2 and 0 alone, 3 seeds;
     - `radius`: energies on the radius graph, orders 0-2 and 0 alone, 3 seeds.
 
     >>> {name: len(configs) for name, configs in experiments().items()}
-    {'energy': 80, 'anisotropy': 64, 'radius': 24}
+    {'energy': 80, 'anisotropy': 64, 'products': 12, 'radius': 24}
     """
     return {
         "energy": _runs(ENERGY, "bonds", SETS, range(5)),
@@ -101,6 +115,10 @@ def experiments() -> dict[str, list[RunConfig]]:
             config
             for seed in range(5)
             for config in _runs(ANISOTROPY, "bonds", SETS if seed < 3 else (WHOLE, NONE), (seed,))
+        ],
+        "products": [
+            configuration(Place(network, body_order=3), ls, seed)
+            for seed, ls, network in product(range(3), (WHOLE, NONE), PRODUCTS)
         ],
         "radius": _runs(ENERGY, "radius", (WHOLE, NONE), range(3)),
     }  # fmt: skip

@@ -24,7 +24,7 @@ from equinotes.audit.protocols.strategies.claims import (
     SHRINKS,
     USE,
 )
-from equinotes.audit.protocols.strategies.runs import SEEDS, WITHOUT_CONTROL, choice, nets_of, sides
+from equinotes.audit.protocols.strategies.runs import NULLS, SEEDS, choice, nets_of, sides
 
 LOG_MARGIN = float(np.log1p(MARGIN))
 
@@ -76,7 +76,7 @@ class Evidence:
         """Damage by run and order, averaged over blocks and draws."""
         uses = self.tables["uses"]
         uses = uses[uses["trained"].astype(bool)].assign(l=uses["irrep"].str[:-1].astype(int)) if len(uses) else uses
-        return uses.groupby(["run_id", "l"])["damage"].mean().to_dict() if len(uses) else {}
+        return dict(uses.groupby(["run_id", "l"])["damage"].mean().items()) if len(uses) else {}  # type: ignore[arg-type]
 
     def effect(self, strategy: str, network: str) -> Effect | None:
         """What the seeds that all sides have show; None where there are fewer than `MIN_SEEDS`."""
@@ -89,7 +89,7 @@ class Evidence:
         if len(triples) < MIN_SEEDS:
             return None
         error = self._pair(triples, lambda run_id: float(np.log(self.errors[run_id])))
-        uses = {l: self._pair(triples, lambda run_id, l=l: self.damages.get((run_id, l), np.nan)) for l in plain.ls}  # type: ignore[misc]
+        uses = {l: self._pair(triples, lambda run_id, l=l: self.damages.get((run_id, l), np.nan)) for l in plain.ls}
         return Effect(strategy, network, len(triples), error, uses)
 
     def effects(self, strategy: str) -> list[Effect]:
@@ -135,7 +135,7 @@ def judge(tables: Tables) -> pd.DataFrame:
     def rule(strategy: str) -> Any:
         def of(tables: Tables) -> Judgement:
             effects = evidence.effects(strategy)
-            verdict = NULL if effects and strategy in WITHOUT_CONTROL else verdict_of(effects)
+            verdict = NULL if strategy in NULLS else verdict_of(effects)
             numbers: dict[str, Any] = {
                 effect.network: {
                     "error": float(np.expm1(effect.error.plain.value)),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from equinotes.audit.protocols.strategies.claims import TIE
 from equinotes.config import RunConfig
 from equinotes.support.repository import find_root
+from equinotes.training.terms import control_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,8 @@ COEFFICIENTS = {
 PRETRAINING = {"denoise": "none", "denoise, l = 0 anew": "scalars", "denoise, l > 0 anew": "directed"}
 """What starts anew after a quarter of the epochs."""
 SKIPS = ("none", "scalars", "directed", "dense")
-WITHOUT_CONTROL = ("feature_l2",)
+NULLS = ("feature_l2",)
+"""Strategies that the law of free scales makes null; the plain network is their control."""
 SPEED = {LOW: 350, FOUR: 130}
 """Molecules per second of one core, terms included, and seconds of a diagnosis: measured before any run."""
 EXAMINED = {LOW: 10, FOUR: 40}
@@ -71,7 +73,7 @@ def experiments() -> dict[str, list[RunConfig]]:
         "choose": [with_term(net, name, c) for name in COEFFICIENTS for net in choosing(name) for c in COEFFICIENTS[name]],
         "terms": [run for name, c in chosen.items() for run in _seeds(with_term(net, name, c) for net in nets_of(name).values())],
         "controls": [
-            run for name, c in chosen.items() if name not in WITHOUT_CONTROL
+            run for name, c in chosen.items() if control_of(name)
             for run in _seeds(with_term(net, control_of(name), c) for net in nets_of(name).values())
         ],
         "pretraining": _seeds(
@@ -96,8 +98,7 @@ def sides(strategy: str, net: RunConfig, chosen: dict[str, float]) -> tuple[RunC
         return net.but(skips=strategy.removeprefix("skips ")), net
     if strategy not in chosen:
         return None
-    with_it = with_term(net, strategy, chosen[strategy])
-    return with_it, net if strategy in WITHOUT_CONTROL else with_term(net, control_of(strategy), chosen[strategy])
+    return with_term(net, strategy, chosen[strategy]), with_term(net, control_of(strategy), chosen[strategy])
 
 
 def subjects() -> list[RunConfig]:
@@ -115,18 +116,9 @@ def choosing(strategy: str) -> list[RunConfig]:
     return [net for net in nets_of(strategy).values() if net.ls == LOW]
 
 
-def control_of(term: str) -> str:
-    """The control of a term.
-
-    >>> control_of("dipole"), control_of("attention_entropy")
-    ('dipole_control', 'attention_uniform')
-    """
-    return "attention_uniform" if term == "attention_entropy" else f"{term}_control"
-
-
-def with_term(net: RunConfig, term: str, coefficient: float) -> RunConfig:
-    """A network with one term in its loss."""
-    return net.but(terms=(term,), term_weights=(coefficient,))
+def with_term(net: RunConfig, term: str | None, coefficient: float) -> RunConfig:
+    """A network with one term in its loss; the network itself without a term."""
+    return net if term is None else net.but(terms=(term,), term_weights=(coefficient,))
 
 
 def pretrained(net: RunConfig, term: str, anew: str) -> RunConfig:
@@ -140,8 +132,10 @@ def choice(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, float]:
     """
     import numpy as np
 
-    last = metrics.sort_values("epoch").groupby("run_id")["val_average_mae_eV"].last() if len(metrics) else {}
-    known = set(runs["run_id"]) & set(dict(last)) if len(runs) else set()
+    last: dict[str, float] = {}
+    if len(runs) and len(metrics):
+        last = dict(metrics.sort_values("epoch").groupby("run_id")["val_average_mae_eV"].last())
+    known = set(last) & set(runs["run_id"] if len(runs) else ())
     chosen = {}
     for name, coefficients in COEFFICIENTS.items():
         ids = {c: [with_term(net, name, c).run_id for net in choosing(name)] for c in coefficients}

@@ -8,7 +8,7 @@ import pandas as pd
 from equinotes.comparison.confusions import PAIRS, ROUNDING
 from equinotes.comparison.rows import REFERENCE, ROWS
 
-COLUMNS = ["basis", "label", "columns", "mae_eV", "spread_eV", "ms", "cost", "turned_eV", "tops_eV", "copy", "blind"]
+COLUMNS = ["basis", "label", "columns", "mae_eV", "spread_eV", "ms", "cost", "turned_eV", "tops_eV", "copy_differs", "blind"]
 GRID = 1e-4
 """Relative difference below which wavelets on their grid do not see one."""
 
@@ -16,7 +16,7 @@ GRID = 1e-4
 def table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """From the stored tables: `label`, number of `columns`, mean and spread (standard deviation) of the errors over seeds,
     milliseconds per molecule, `cost` as a multiple of the reference's (median of rounds in turns), change of predictions of
-    turned molecules, change for shaken symmetric tops, `copy`: the relative difference of columns
+    turned molecules, change for shaken symmetric tops, `copy_differs`: the relative difference of columns
     between a structure and its turned copy, and `blind`: the pairs that it cannot tell apart.
     """
     rows = []
@@ -33,7 +33,7 @@ def table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "cost": 1.0 if name == REFERENCE else (costs["ms"] / costs["reference_ms"]).median(),
             "turned_eV": errors["turned_eV"].mean(),
             "tops_eV": errors["shaken_tops_eV"].mean(),
-            "copy": difference_of(tables["confusions"], str(name), "turned"),
+            "copy_differs": difference_of(tables["confusions"], str(name), "turned"),
             "blind": ", ".join(blind(tables["confusions"], str(name))) or "none of them",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -92,7 +92,7 @@ class RunConfig:
 
     # Fields from here on came after the first stored runs: at its default, such a field is not part of a run's name.
     network: str = "paper"
-    """Architecture: paper, nequip, se3_transformer, segnn, or another name in the registry of networks."""
+    """Architecture: paper, nequip, se3_transformer, segnn, painn, or another name in the registry of networks."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate over the steps: constant, as in the paper, or half a cosine from lr to zero."""
     average: float = 0.0
@@ -210,8 +210,8 @@ class RunConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """`smoke` (seconds, for tests), `quick` (minutes on a laptop), `nequip`, `se3_transformer` and `segnn` (the same with
-        these networks), or `paper` (the paper's settings).
+        """`smoke` (seconds, for tests), `quick` (minutes on a laptop), `nequip`, `se3_transformer`, `segnn` and `painn` (the
+        same with these networks), or `paper` (the paper's settings).
 
         >>> RunConfig.preset("paper", ls=(0, 1, 2, 4)).num_train
         104665
@@ -276,6 +276,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "mul": 8,
         "num_blocks": 3,
         "cutoff": 2.0,
+        "graph": "radius",
+        "epochs": 5,
+        "batch_size": 16,
+        "lr": 2e-3,
+        "num_train": 2000,
+        "num_val": 500,
+        "num_test": 1000,
+    },
+    "painn": {
+        "network": "painn",
+        "ls": (0, 1),
+        "mul": 32,
+        "num_blocks": 3,
+        "num_basis": 20,
+        "cutoff": 5.0,
         "graph": "radius",
         "epochs": 5,
         "batch_size": 16,

@@ -120,5 +120,7 @@ def test_unknown_names_get_the_nearest_ones():
         RunConfig.from_dict({"epoch": 3})
     with pytest.raises(ValueError, match=r"unknown preset 'quik'; did you mean 'quick'"):
         RunConfig.preset("quik")
-    with pytest.raises(ValueError, match=r"unknown preset 'zzz'; known: nequip, paper, quick, se3_transformer, segnn, smoke"):
+    with pytest.raises(
+        ValueError, match=r"unknown preset 'zzz'; known: nequip, painn, paper, quick, se3_transformer, segnn, smoke"
+    ):
         RunConfig.preset("zzz")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from equinotes.data.qm9 import Molecule
 
-Preset = Literal["smoke", "quick", "nequip", "se3_transformer", "segnn", "paper"] | None
+Preset = Literal["smoke", "quick", "nequip", "se3_transformer", "segnn", "painn", "paper"] | None
 OneConfig = config_flags(RunConfig(), many=False)
 ManyConfigs = config_flags(RunConfig(), many=True)
 

@@ -1,10 +1,13 @@
 """Pairs of point sets that some bases cannot tell apart: what each basis can and cannot see, computed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
 
+from equinotes.bases.edge_frames import edge_frames
 from equinotes.comparison.rows import ROWS
 from equinotes.data.batches import Batch
 
@@ -63,9 +66,16 @@ PAIRS = {
 """Pairs by name. The last one is the same set twice, turned: there a difference is an error."""
 
 
+def both_ways(batch: Batch) -> Batch:
+    """The batch with every edge in both directions, each once."""
+    edges = torch.cat([batch.edge_index, batch.edge_index.flip(0)], dim=1)
+    return replace(batch, edge_index=torch.unique(edges, dim=1))
+
+
 def difference(name: str, pair: str) -> float:
     """Largest difference of a row's columns between the two sets of a pair, relative to the largest column."""
-    one, other = (ROWS[name](batch).double() for batch in PAIRS[pair])
+    of_bonds = ROWS[name].columns is edge_frames  # they look from both ends
+    one, other = (ROWS[name](both_ways(batch) if of_bonds else batch).double() for batch in PAIRS[pair])
     return ((one - other).abs().max() / one.abs().max()).item()
 
 

@@ -98,6 +98,8 @@ def costs(name: str, qm9: QM9, rows: Int[np.ndarray, " molecules"]) -> pd.DataFr
 
 def _change(name: str, qm9: QM9, rows: Int[np.ndarray, " some"], seed: int, model: Fit, counts: np.ndarray, how: str) -> float:
     """Mean change of predictions [eV] for molecules that are turned at random, or shaken."""
+    if not len(rows):
+        return float("nan")
     batch = batch_of(qm9, rows)
     rng = np.random.default_rng([2, seed])
     if how == "turned":

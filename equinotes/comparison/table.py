@@ -8,7 +8,7 @@ import pandas as pd
 from equinotes.comparison.confusions import PAIRS, ROUNDING
 from equinotes.comparison.rows import REFERENCE, ROWS
 
-COLUMNS = ["basis", "label", "columns", "mae_eV", "spread_eV", "ms", "cost", "turned_eV", "tops_eV", "blind"]
+COLUMNS = ["basis", "label", "columns", "mae_eV", "spread_eV", "ms", "cost", "turned_eV", "tops_eV", "copy_differs", "blind"]
 GRID = 1e-4
 """Relative difference below which wavelets on their grid do not see one."""
 
@@ -16,7 +16,8 @@ GRID = 1e-4
 def table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """From the stored tables: `label`, number of `columns`, mean and spread (standard deviation) of the errors over seeds,
     milliseconds per molecule, `cost` as a multiple of the reference's (median of rounds in turns), change of predictions of
-    turned molecules, change for shaken symmetric tops, and `blind`: the pairs that it cannot tell apart.
+    turned molecules, change for shaken symmetric tops, `copy_differs`: the relative difference of columns
+    between a structure and its turned copy, and `blind`: the pairs that it cannot tell apart.
     """
     rows = []
     for name, errors in tables["errors"].groupby("basis", sort=False):
@@ -32,6 +33,7 @@ def table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "cost": 1.0 if name == REFERENCE else (costs["ms"] / costs["reference_ms"]).median(),
             "turned_eV": errors["turned_eV"].mean(),
             "tops_eV": errors["shaken_tops_eV"].mean(),
+            "copy_differs": difference_of(tables["confusions"], str(name), "turned"),
             "blind": ", ".join(blind(tables["confusions"], str(name))) or "none of them",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -42,6 +44,11 @@ def blind(confusions: pd.DataFrame, name: str) -> list[str]:
     limit = GRID if ROWS[name].seedless else ROUNDING
     own = confusions[(confusions["basis"] == name) & (confusions["difference"] < limit)]
     return [pair for pair in PAIRS if pair != "turned" and pair in set(own["pair"])]
+
+
+def difference_of(confusions: pd.DataFrame, name: str, pair: str) -> float:
+    """The stored difference of one pair in one row."""
+    return float(confusions.query("basis == @name and pair == @pair")["difference"].iloc[0])
 
 
 def paired_change(errors: pd.DataFrame, name: str, other: str) -> tuple[float, float]:

@@ -106,6 +106,11 @@ EXERCISES = {
         "maps:melt",
         "Find the k nearest rows of each row in both arrays, itself left out, and count how many they have in common.",
     ),
+    "angular_spectrum": Exercise(
+        "The addition theorem as a descriptor",
+        "bases:angular_spectrum",
+        "Divide the vectors by their lengths; their dot products are the cosines of all pairs.",
+    ),
     "permutation_test": Exercise(
         "A permutation test within one formula",
         "maps:permutation_test",

@@ -80,6 +80,11 @@ NETWORKS = {
         takes={"pooling": ("mean", "sum")},
         refuses=unreached,
     ),
+    "painn": Entry(
+        "equinotes.networks.painn:PaiNN",
+        reads="ls mul num_blocks num_basis cutoff graph radial",
+        takes={"ls": ((0, 1),)},
+    ),
 }
 """Every network by the name that `RunConfig.network` gives."""
 

@@ -149,7 +149,7 @@ print("MODULES", *{{name.partition(".")[0] for name in sys.modules}})
         (["train", "--ls"], r"missing value for argument '--ls'"),
         (["train", "--graph", "bond"], r"invalid choice 'bond' .*'bonds', 'radius'"),
         (["train", "--preset", "quik"], r"unknown preset 'quik'; did you mean 'quick'"),
-        (["train", "--preset"], r"unknown preset ''; known: nequip, paper, quick, se3_transformer, segnn, smoke"),
+        (["train", "--preset"], r"unknown preset ''; known: nequip, painn, paper, quick, se3_transformer, segnn, smoke"),
         (["train", "more"], r"unrecognized options: more"),
         (["sweep", "--seed"], r"--seed needs at least one value"),
         (["sweep", "--mul", "3", "x"], r"--mul does not take '3', 'x'"),

@@ -159,6 +159,12 @@ def exchanged(weights, decay):
     return mean
 
 
+def spectrum(vectors, weights, l, own=True):
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    pairs = np.outer(weights, weights) * Legendre.basis(l)(unit @ unit.T)
+    return pairs.sum() - (0 if own else np.trace(pairs))
+
+
 def nearest(x, k, start=1):
     return np.argsort(np.linalg.norm(x[:, None] - x[None], axis=-1), axis=1, kind="stable")[:, start : start + k]
 
@@ -238,11 +244,15 @@ WRONG = [
     ("average", exchanged, "shares are exchanged"),
     ("average", lambda weights, decay: np.mean(weights, axis=0), "plain mean"),
     ("average", lambda weights, decay: None, "return statement"),
+    ("agreement", lambda first, scatter, heads, strength: first + (1 + strength * heads) * scatter, "once for each head"),
+    ("agreement", lambda first, scatter, heads, strength: heads * first + strength * heads * scatter, "a scatter of their own"),
     ("attention", lambda x, target, atoms: np.exp(x) / np.exp(x).sum(), "Each atom has its own"),
     ("attention", lambda x, target, atoms: np.bincount(target, np.exp(x - x.max()), atoms), "the share that it has in its atom"),
     ("attention", lambda x, target, atoms: np.exp(x - x.max()), "not divided by the sum"),
     ("attention", lambda x, target, atoms: x / np.bincount(target, x, atoms)[target], "take the exponential first"),
     ("attention", lambda x, target, atoms: np.exp(x) / np.bincount(target, np.exp(x), atoms)[target], "too large for a float"),
+    ("angular_spectrum", lambda v, w, l: spectrum(v, w, l, own=False), "pairs of a neighbour with itself are missing"),
+    ("angular_spectrum", lambda v, w, l: (spectrum(v, w, l) + (w**2).sum()) / 2, "Each pair counts twice"),
     ("melt", lambda a, b, k: shared(nearest(a, k, 0), nearest(b, k, 0)) / k / len(a), "its own nearest neighbour"),
     ("melt", lambda a, b, k: shared(nearest(a, k), nearest(b, k)) / len(a), "Divide by k"),
     ("melt", lambda a, b, k: shared(nearest(a, k), nearest(b, k)), "This is a count"),

@@ -1,5 +1,6 @@
 """Numbers of the page of other networks: answers and errors of each one, and what follows for architecture, graph and target."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,10 +44,8 @@ def state(tables: Tables) -> dict[str, int]:
     protocol = named("networks")
     ids, seen = protocol.run_ids(), tables["reach"]
     examined = seen[seen["trained"].astype(bool)]["run_id"].nunique() if len(seen) else 0
-    return {"stored": len(set(tables["runs"]["run_id"]) & set(ids)), "planned": len(ids)} | {
-        "examined": examined,
-        "subjects": len(protocol.subjects()),
-    }
+    runs = {"stored": len(set(tables["runs"]["run_id"]) & set(ids)), "planned": len(ids)}
+    return runs | {"examined": examined, "subjects": len(protocol.subjects())}
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
@@ -55,7 +54,7 @@ def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
     Columns of a relative change are `damage` and `cost`, each a dictionary of `change`, `low` and `high`.
     """
     rows = []
-    for row in answers(tables).to_dict("records"):
+    for row in _records(answers(tables)):
         changes = {name: _change(row, name) for name in ("damage", "cost")}
         rows.append({**row, "title": TITLES[row["network"]], **changes})
     return rows
@@ -73,7 +72,7 @@ def error_rows(tables: Tables) -> list[dict[str, Any]]:
     """
     return [
         {**row, "title": TITLES[row["network"]], "orders": set_name(row["ls"]), "cost": _change(row, "cost")}
-        for row in error_table(tables).to_dict("records")
+        for row in _records(error_table(tables))
     ]
 
 
@@ -83,7 +82,7 @@ def baseline_rows(tables: Tables) -> list[dict[str, Any]]:
     for target, column in BASELINES.items():
         known = tables["baselines"].dropna(subset=column)
         if len(known):
-            best = known.loc[known[column].idxmin()]
+            best = _records(known.nsmallest(1, column))[0]
             about = {"baseline": best["baseline"], "num_train": int(best["num_train"]), "mae": float(best[column])}
             rows.append({"target": target, "unit": RunConfig(target=TARGETS[target]["target"]).unit, **about})
     return rows
@@ -93,10 +92,10 @@ def claim_rows(tables: Tables) -> list[dict[str, Any]]:
     """One row per claim: `name`, `statement`, `verdict` ("not run yet" where no part can be judged), `judged`, `shown`,
     `opposite` (counts of parts) and `parts`.
     """
-    parts, verdicts = parts_table(tables), judge(tables).set_index("claim")
+    parts, verdicts = parts_table(tables), {row["claim"]: row for row in _records(judge(tables))}
     rows = []
     for claim in CLAIMS:
-        of, verdict = parts[parts["claim"] == claim.name], verdicts.loc[claim.name]
+        of, verdict = parts[parts["claim"] == claim.name], verdicts[claim.name]
         judged = int((of["why"] == "").sum())
         counts = {name: int(verdict[name]) for name in ("shown", "opposite", "parts")}
         said = verdict["verdict"] if judged else MISSING
@@ -114,12 +113,14 @@ def causes(tables: Tables) -> dict[str, Any]:
     found, costs, parts = answers(tables), error_table(tables), parts_table(tables)
     groups: list[dict[str, Any]] = []
     for (target, l), rows in found.groupby(["target", "l"], sort=False):
-        by_answer = {answer: [TITLES[name] for name in some["network"]] for answer, some in rows.groupby("answer", sort=False)}
+        by_answer: dict[str, list[str]] = {}
+        for row in _records(rows):
+            by_answer.setdefault(row["answer"], []).append(TITLES[row["network"]])
         groups.append({"target": target, "l": l, "answers": by_answer})
     alone = costs[(costs["ls"] == NONE) & (costs["graph"] == "bonds") & (costs["body_order"] == 2)]
     by_target = [
-        {"title": TITLES[name], **{row["target"]: _change(row, "cost") for row in rows.to_dict("records")}}
-        for name, rows in alone.groupby("network", sort=False)
+        {"title": title, **{row["target"]: _change(row, "cost") for row in _records(alone[alone["network"] == name])}}
+        for name, title in TITLES.items()
     ]
     return {"architecture": groups, "target": by_target, "graph": _parts(parts, "N5"), "products": _parts(parts, "N6")}
 
@@ -149,15 +150,19 @@ def bonds(table: pd.DataFrame, *, least: int = 20) -> pd.DataFrame:
     return some.assign(ends=names)
 
 
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def _parts(parts: pd.DataFrame, claim: str) -> list[dict[str, Any]]:
-    rows = parts[parts["claim"] == claim].to_dict("records")
+    rows = _records(parts[parts["claim"] == claim])
     return [
         {"part": row["part"], "outcome": row["outcome"], "change": _change(row, "estimate", "") if not row["why"] else None}
         for row in rows
     ]
 
 
-def _change(row: dict[str, Any], name: str, prefix: str | None = None) -> dict[str, float] | None:
+def _change(row: Mapping[Any, Any], name: str, prefix: str | None = None) -> dict[str, float] | None:
     """A relative change with its interval, in the words of the templates; None where it is missing."""
     if pd.isna(row[name]):
         return None

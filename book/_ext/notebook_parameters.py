@@ -21,10 +21,12 @@ COSTS = {
     "time and memory in proportion or more": ("mul",),
     "seconds (smoke) to days (paper)": ("preset",),
     "a new seed trains anew": ("seed",),
-    "none": ("molecule", "knn", "k", "layer", "chiral", "block", "reference", "model", "target", "network", "results_dir"),
+    "none": (
+        "molecule", "knn", "k", "layer", "chiral", "block", "reference", "model", "target", "network", "basis", "results_dir",
+    ),
     "another value trains anew": ("term", "coefficient"),
     "none; another folder trains anew": ("runs_dir",),
-}
+}  # fmt: skip
 """What a larger or another value costs, by the names of parameters, which mean the same in every notebook."""
 
 

@@ -152,7 +152,7 @@ class Audit:
         """How sure, and the evidence: in the sentences of the protocol's template, or else its numbers by name."""
         from equinotes.support.templates import has, sentences
 
-        if has(self.protocol):
+        if has(self.protocol, "evidence"):
             say = sentences(self.protocol)
             return say("sureness", numbers=numbers), say("evidence", claim=claim, numbers=numbers)
         return "", ", ".join(_flat(numbers)) or "no rule: not run"

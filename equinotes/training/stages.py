@@ -17,8 +17,8 @@ def orders_at(config: RunConfig, step: int, steps: int) -> tuple[int, ...]:
     """Orders that a curriculum has at a step of `steps`: each stage is equally long, and l = 0 is always there.
 
     >>> falling = RunConfig(ls=(0, 1, 2), curriculum="falling")
-    >>> [orders_at(falling, step, 6) for step in range(6)]
-    [(0,), (0, 2), (0, 1, 2), (0, 1, 2), (0, 1, 2), (0, 1, 2)]
+    >>> [orders_at(falling, step, 8) for step in range(5)]
+    [(0,), (0,), (0, 2), (0, 2), (0, 1, 2)]
     """
     if config.curriculum == "none" or len(config.ls) < 2:
         return config.ls

@@ -21,7 +21,7 @@ def test_rows_are_listed_measured_and_printed(qm9, tmp_path, capsys, monkeypatch
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["bases", "run", "cartesan"], "unknown basis of the comparison 'cartesion'; did you mean 'cartesian'"),
+        (["bases", "run", "cartesan"], "unknown basis of the comparison 'cartesan'; did you mean 'cartesian'"),
         (["bases", "list", "l2"], "only run takes names, got list l2"),
     ],
 )

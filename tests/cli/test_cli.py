@@ -106,7 +106,7 @@ def test_every_field_is_a_flag_with_its_own_words(equinotes):
         assert code == 0
         for name, doc in field_docs().items():
             assert f"--{name.replace('_', '-')}" in text
-            assert doc.split("[")[0].split(".")[0] in text
+            assert " ".join(doc.split("[")[0].split(".")[0].split()) in text
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

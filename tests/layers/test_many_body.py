@@ -92,7 +92,7 @@ def test_paths_that_are_left_out_are_zero_and_no_other_is(irreps):
                 if third.ir not in first.ir * second.ir:
                     continue
                 threej = o3.wigner_3j(first.ir.l, second.ir.l, third.ir.l)
-                size = torch.einsum("aci,acj,ijk->ack", pieces[i], pieces[j], threej).abs().max()
+                size = torch.einsum("nci,ncj,ijk->nck", pieces[i], pieces[j], threej).abs().max()
                 assert (size > 1e-8) == ((i, j, k) in product.paths[0]), (i, j, k)
     assert len(set(paths(parts, 3))) == len(paths(parts, 3)) >= len(product.paths[0])
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from equinotes.figures.style import GREY, ORDER_COLOURS, SEQUENTIAL, SERIES, SIGNED, order_colour
 
@@ -94,4 +95,7 @@ def plot_errors(table: pd.DataFrame) -> Figure:
     axes[0].invert_yaxis()
     axes[0].set_xlabel("test MAE / eV")
     axes[1].set(xscale="log", xlabel="cost / harmonics with l ≤ 4")
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes[1].xaxis.set_major_formatter("{x:g}")
+    axes[1].xaxis.set_minor_formatter(NullFormatter())
     return fig

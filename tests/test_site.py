@@ -151,7 +151,7 @@ def from_files(place: str, browser: Browser) -> Visit:
         visit.barriers["wide"] = barriers(page)
         page.set_viewport_size({"width": 390, "height": 844})
         visit.sideways = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
-        page.wait_for_timeout(200)  # what a script does about the new width
+        page.wait_for_timeout(1000)  # what scripts do about the new width: the theme waits 300 ms
         visit.barriers["narrow"] = barriers(page)
         return visit
 

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side: one thread ea
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from e3nn.math import _normalize_activation
 from hypothesis import HealthCheck, settings
 
 from equinotes.data.qm9 import QM9, load_qm9
@@ -21,6 +23,9 @@ from equinotes.data.qm9 import QM9, load_qm9
 # no test may fail because the machine is busy
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+# e3nn integrates an activation over the same million random numbers for each layer of each network
+_normalize_activation.moment = cache(_normalize_activation.moment)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; some tests press it

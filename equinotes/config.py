@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, Self, get_type_hints
 
 from equinotes.support.errors import UserError, check_names
@@ -188,7 +188,7 @@ class RunConfig:
         """Unit of the target."""
         return TARGETS[self.target]
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Folder name of the run: readable, and ending in a hash of the fields.
 

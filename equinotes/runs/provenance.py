@@ -38,7 +38,8 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of the package, of Python and of the libraries that decide a run's numbers."""
-    return {"equinotes": _version("equinotes"), "python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+    libraries = {name: _version(name) for name in LIBRARIES}
+    return {"equinotes": _version("equinotes"), "python": platform.python_version(), **libraries}
 
 
 _version = cache(version)

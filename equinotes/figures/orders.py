@@ -26,7 +26,7 @@ class Measure(NamedTuple):
 
 
 MEASURES = {
-    "gradient": Measure("gradient flow", Normalize(0, 1), "share of the block's flow"),
+    "gradient": Measure("gradient x activation", Normalize(0, 1), "share of the block's sum"),
     "damage": Measure("damage when shuffled", LogNorm(0.01, 3, clip=True), "share of the MAE"),
     "structure": Measure("structured", Normalize(0, 0.6, clip=True), "above the null"),
     "probe": Measure("gain by training", Normalize(0, 0.5, clip=True), "$R^2$ less untrained"),

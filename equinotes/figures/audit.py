@@ -94,10 +94,10 @@ def rows_of(table: pd.DataFrame) -> Iterator[Any]:
     return iter(table.itertuples(index=False))
 
 
-def not_run() -> Figure:
+def not_run(words: str = "not run") -> Figure:
     """Placeholder for a figure without data."""
     fig, ax = plt.subplots(figsize=(6.4, 1.2), layout="constrained")
-    ax.annotate("not run", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
+    ax.annotate(words, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
     ax.axis("off")
     return fig
 
@@ -135,7 +135,7 @@ def plot_relative_changes(
             place = names.index(row["name"]) + shift
             if np.isnan(row["change"]):
                 ax.annotate("not run", (1, place), xycoords=("axes fraction", "data"), va="center", ha="right", color=GREY,
-                            fontsize=9)  # fmt: skip
+                            fontsize=10)  # fmt: skip
                 continue
             ax.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=2.5)
             face: dict[str, Any] = {"markerfacecolor": colour if row.get("counts", True) else "none", "markeredgewidth": 1.6}

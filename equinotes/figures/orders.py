@@ -199,7 +199,10 @@ def plot_spoilt_and_retrained(table: pd.DataFrame, ax: Axes | None = None, *, li
         colour, marker = LOOKS.get(reference, (GREY, "o"))
         shift = (k - (len(lines) - 1) / 2) * 0.8 / max(1, len(lines))
         face = colour if kind == "spoilt" else "none"
-        for row in rows_of(table[(table["reference"] == reference) & (table["kind"] == kind)]):
+        found = table[(table["reference"] == reference) & (table["kind"] == kind)]
+        if found["change"].isna().all():
+            continue
+        for row in rows_of(found):
             place = names.index(row.name) + shift
             ax.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2.2)
             ax.plot(100 * row.change, place, marker, color=colour, markerfacecolor=face, markersize=7, markeredgewidth=1.6)
@@ -209,7 +212,7 @@ def plot_spoilt_and_retrained(table: pd.DataFrame, ax: Axes | None = None, *, li
     ax.set_xscale("symlog", linthresh=linear)
     ax.set_xticks([-30, -10, -5, 0, 5, 10, 30, 100, 300, 1000], minor=False)
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(lambda number, _: f"{number:g}")
+    ax.xaxis.set_major_formatter(lambda number, _: f"{number:g}".replace("-", "−"))
     ends = table[["low", "high", "change"]].to_numpy(dtype=float)
     if np.isfinite(ends).any():
         ax.set_xlim(min(-12.0, 130 * np.nanmin(ends)), max(12.0, 130 * np.nanmax(ends)))

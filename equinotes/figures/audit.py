@@ -127,7 +127,9 @@ def plot_relative_changes(
     ax.axvspan(-100 * equivalent, 100 * equivalent, color=GREY, alpha=0.13, linewidth=0, label="whole interval inside: the same")
     ax.axvline(0, color=GREY, linewidth=1.2)
     for edge in (-margin, margin):
-        ax.axvline(100 * edge, color=GREY, linestyle=":", linewidth=1.4, label="whole interval beyond: it matters" if edge > 0 else None)
+        ax.axvline(
+            100 * edge, color=GREY, linestyle=":", linewidth=1.4, label="whole interval beyond: it matters" if edge > 0 else None
+        )
     for k, reference in enumerate(references):
         colour, marker = LOOKS.get(reference, (GREY, "o"))
         shift = (k - (len(references) - 1) / 2) * 0.34

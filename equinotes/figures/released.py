@@ -33,7 +33,8 @@ def plot_cuts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             ax.add_patch(Rectangle((start, top), width, 0.9, color=order_colour(row["holds"][0]), linewidth=0))
             ax.plot([start, start], [top, top + 0.9], color=GREY, linewidth=0.6)
             ax.annotate(str(row["named"]), (start + width / 2, top + (0.45 if top == 3 * k else 1.2)),
-                        ha="center", va="center", color="white" if top == 3 * k else GREY, fontsize=10, weight="bold")  # fmt: skip
+                        ha="center", va="center", color="white" if top == 3 * k else GREY, fontsize=10,
+                        weight="bold")  # fmt: skip
         ax.add_patch(Rectangle((0, 3 * k + 1.05), 1, 0.9, fill=False, edgecolor=GREY, linewidth=0.6))
         ax.annotate("in no panel", ((1 + rows.loc[rows["cut"] == "released", "stop"].max() / length) / 2, 3 * k + 1.5),
                     ha="center", va="center", color=GREY, fontsize=10)  # fmt: skip

@@ -127,7 +127,7 @@ class RunConfig:
     """Weights that start anew after these epochs: those of the paths from l = 0 to l = 0, those of all others, or all."""
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
+        for name, hint in _hints().items():
             object.__setattr__(self, name, check(name, getattr(self, name), hint))
         if self.ls[:1] != (0,) or list(self.ls) != sorted(set(self.ls)):
             raise UserError(f"ls must rise from 0 without repeats, got {self.ls}")
@@ -226,9 +226,9 @@ class RunConfig:
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints() -> dict[str, Any]:
     """Types of the fields."""
-    return get_type_hints(cls)
+    return get_type_hints(RunConfig)
 
 
 FIRST_FIELDS = frozenset({

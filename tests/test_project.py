@@ -106,7 +106,7 @@ ALLOWED = {
     "analysis/sides.py": FOUNDATION | {"data", "networks"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
     "comparison": FOUNDATION | {"data", "bases", "runs"},
-    "figures": set(),
+    "figures": {"support"},
     "exercises": FOUNDATION | {"data", "networks"},
     "exercises/make_small.py": FOUNDATION | {"data", "training"},
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},

@@ -59,10 +59,11 @@ def plot_cost_by_size(sizes: pd.DataFrame, x: str, ax: Axes | None = None) -> Ax
     """
     ax = new_axes(ax, height=3.2)
     groups = sizes.groupby(["orders", "mul"], sort=False)
-    for number, ((orders, mul), rows) in enumerate(groups):
+    for number, (_, rows) in enumerate(groups):
+        about = rows.iloc[0]
         middle = rows["times_reference"]
         spread = [middle - rows["times_reference_q1"], rows["times_reference_q3"] - middle]
-        name = set_name(json.loads(orders), mul)
+        name = set_name(json.loads(about["orders"]), int(about["mul"]))
         ax.errorbar(rows[x], middle, yerr=spread, label=name, **series_look(number, groups.ngroups))
     reference_line(ax, 1, "")
     labels = sorted(sizes[x].unique())

@@ -12,7 +12,7 @@ from equinotes.support.templates import sentences
 
 ROOT = Path(__file__).parents[2]
 THEORY = [*sorted((ROOT / "book" / "theory").glob("*.md")), ROOT / "book" / "paper.md"]
-LESSONS = [path for part in ("0[1-5]", "1[23]") for path in sorted((ROOT / "notebooks").glob(f"{part}_*.ipynb"))]
+LESSONS = [path for part in ("0[1-9]", "1[0-3]") for path in sorted((ROOT / "notebooks").glob(f"{part}_*.ipynb"))]
 LEADS = ["Question", "Goals", "Prerequisites", "Time"]
 
 

@@ -12,8 +12,8 @@ multiply slices of the lifted features by weight matrices:
   reduction of Passaro and Zitnick, arXiv 2302.03655). Mix the weights of the paths between l1 and l3, W(m) = sum_p c_p(m) w_p;
   one product per m >= 0 maps all l1 >= m to all l3 >= m; then rotate back.
 
-By frame computes more weights but lifts less and multiplies fewer rows; by path is faster with low orders and many channels. With an
-m_max below lmax the frame's products stop at m_max: this cuts work, and what the harmonics say about the bond's surroundings.
+By frame computes more weights but lifts less and multiplies fewer rows; by path is faster with low orders and many channels.
+With an m_max below lmax the products in the frame stop at m_max.
 """
 
 from dataclasses import dataclass

@@ -100,7 +100,7 @@ ALLOWED = {
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
     "analysis/sides.py": FOUNDATION | {"data", "networks"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
-    "comparison": FOUNDATION | {"data", "bases", "runs"},
+    "comparison": FOUNDATION | {"data", "bases", "networks", "runs", "training"},
     "figures": set(),
     "exercises": FOUNDATION | {"data", "networks"},
     "exercises/make_small.py": FOUNDATION | {"data", "training"},

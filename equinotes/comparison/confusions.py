@@ -73,6 +73,12 @@ def both_ways(batch: Batch) -> Batch:
     return replace(batch, edge_index=torch.cat([forward, forward.flip(0)], dim=1))
 
 
+def all_pairs(batch: Batch) -> Batch:
+    """The batch with edges between all atoms, in the order of `both_ways`: the graph within a cutoff beyond the molecule."""
+    forward = torch.tril_indices(len(batch.z), len(batch.z), -1)
+    return replace(batch, edge_index=torch.cat([forward, forward.flip(0)], dim=1))
+
+
 def difference(name: str, pair: str) -> float:
     """Largest difference of a row's columns between the two sets of a pair, relative to the largest column."""
     of_bonds = ROWS[name].columns is edge_frames  # they look from both ends

@@ -39,6 +39,13 @@ def load(folder: Path | str | None = None) -> dict[str, pd.DataFrame]:
     return tables
 
 
+def measured(name: str, folder: Path | str | None = None) -> str | None:
+    """When a row, or the "costs" of all, were measured; None where they are not stored."""
+    path = folder_of(folder) / "provenance.json"
+    known = read_json(path) if path.is_file() else {}
+    return known[name]["date"] if name in known else None
+
+
 def run(
     name: str,
     folder: Path | str | None = None,

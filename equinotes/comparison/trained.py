@@ -1,6 +1,7 @@
 """One row of the table of networks, measured: the tables of `measure.py`, with parameters in place of columns."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,13 +70,15 @@ def network_costs(name: str, qm9: QM9) -> pd.DataFrame:
     return pd.DataFrame(found[1:], columns=["basis", "ms", "reference_ms"])  # the first round warms up
 
 
-def network_confusions(name: str, net: Network) -> pd.DataFrame:
-    """Relative differences of a network's outputs, in double precision, between the two sets of each pair."""
+def network_confusions(name: str, net: Network, graph: Callable[[Batch], Batch] = both_ways) -> pd.DataFrame:
+    """Relative differences of a network's outputs, in double precision, between the two sets of each pair, on a graph of bonds
+    (`both_ways`) or of everything (`all_pairs`).
+    """
     net = net.double()
     found = []
     for pair, sets in PAIRS.items():
         with torch.no_grad():
-            one, other = (net.normalised(both_ways(each)).item() for each in sets)
+            one, other = (net.normalised(graph(each)).item() for each in sets)
         found.append((name, pair, abs(one - other) / max(abs(one), abs(other))))
     return pd.DataFrame(found, columns=["basis", "pair", "difference"])
 

@@ -107,7 +107,8 @@ ALLOWED = {
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
     "book/pictures.py": FOUNDATION | {"analysis", "figures"},
-    "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "comparison", "book"},
+    "cli": FOUNDATION
+    | {"data", "bases", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "comparison", "book"},
 }
 """What each room may import beside itself."""
 

@@ -25,7 +25,8 @@ def turning() -> Figure:
     """Water before and after a quarter turn, with its dipole and the numbers that stay or change."""
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.4), layout="constrained")
     hydrogens = 0.96 * np.array([[np.cos(a), np.sin(a)] for a in np.radians([-52.25, 52.25])])
-    words = [r"$E$  and  $|\mu|$", r"$\mu = (\mu,\,0)$"], [r"same $E$,  same $|\mu|$", r"$\mu = (0,\,\mu)$"]
+    dipole = r"$\boldsymbol{\mu}$"
+    words = ["energy $E$", dipole + r"$\,= (\mu,\,0)$"], ["same energy $E$", dipole + r"$\,= (0,\,\mu)$"]
     for ax, R, (kept, changed) in zip(axes, ([[1, 0], [0, 1]], [[0, -1], [1, 0]]), words, strict=True):
         ends = hydrogens @ np.transpose(R)
         for end in ends:
@@ -33,7 +34,7 @@ def turning() -> Figure:
         ax.scatter(*ends.T, s=500, color=ELEMENT_COLOURS["H"], zorder=2)
         ax.scatter(0, 0, s=1000, color=ELEMENT_COLOURS["O"], zorder=2)
         ax.annotate("", 1.45 * np.array(R)[:, 0], (0, 0), arrowprops={"arrowstyle": "-|>", "color": NEGATIVE, "lw": 3}, zorder=3)
-        ax.text(*(1.62 * np.array(R)[:, 0]), r"$\mu$", color=NEGATIVE, fontsize=16, ha="center", va="center")
+        ax.text(*(1.62 * np.array(R)[:, 0]), dipole, color=NEGATIVE, fontsize=16, ha="center", va="center")
         ax.text(0, -1.35, f"{kept}\n{changed}", ha="center", va="top", fontsize=13, linespacing=1.5)
         ax.set(xlim=(-1.5, 1.8), ylim=(-2.2, 1.8), aspect="equal")
         ax.set_axis_off()
@@ -46,11 +47,13 @@ def blocks() -> Figure:
     product = np.kron(R, R)
     basis = np.concatenate([coupling(1, 1, l).reshape(9, -1) * np.sqrt(2 * l + 1) for l in range(3)], axis=1)
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.5), layout="constrained")
+    fig.get_layout_engine().set(wspace=0.08)
     for ax, matrix, title in zip(axes, (product, basis.T @ product @ basis), (r"$R \otimes R$", "in irreps"), strict=True):
         ax.imshow(matrix, cmap=SIGNED, vmin=-1, vmax=1)
         ax.set(xticks=[], yticks=[])
         ax.set_title(title, fontsize=14)
         ax.grid(False)
+        ax.spines[:].set_visible(False)
     for l, start in enumerate((0, 1, 4)):
         size, colour = 2 * l + 1, order_colour(l)
         axes[1].add_patch(plt.Rectangle((start - 0.5, start - 0.5), size, size, fill=False, ec=colour, lw=3, clip_on=False))
@@ -69,8 +72,8 @@ def legendre() -> Figure:
         ax.plot(angles, curve, color=order_colour(l), linewidth=2.4, label=f"$P_{l}$")
     for angle, name in {104.5: "water", 109.5: "tetrahedral", 120: "trigonal"}.items():
         ax.axvline(angle, color=GREY, linestyle="--", linewidth=1.2)
-        if name != "tetrahedral":  # between the two others
-            ax.text(angle, 1.12, name, fontsize=12, ha="right" if name == "water" else "left", va="bottom")
+        aside = {"water": "right", "trigonal": "left"}.get(name, "center")
+        ax.text(angle, 1.26 if aside == "center" else 1.12, name, fontsize=12, ha=aside, va="bottom")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=14)
     ax.set(xlim=(0, 180), ylim=(-1.05, 1.1), xticks=range(0, 181, 30))
     ax.set_xlabel("bond angle [degrees]", fontsize=13)
@@ -84,7 +87,7 @@ def sites() -> Figure:
     for ax, (name, bonds) in zip(axes, IDEAL_SITES.items(), strict=True):
         for l, q in enumerate(order_parameters(bonds, 6)):
             ax.bar(l, q, width=0.7, color=order_colour(l))
-            if q < 1e-9:
+            if q < 1e-6:  # a root of rounding
                 ax.text(l, 0.05, "0", ha="center", fontsize=13)
         ax.set(ylim=(0, 1.1), yticks=[0, 1])
         ax.set_title(f"{name}, {len(bonds)} bonds", fontsize=13, loc="left")

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache, cached_property
 from typing import Any, Literal, Self, get_type_hints
 
 from equinotes.support.errors import UserError, check_names
@@ -128,7 +129,7 @@ class RunConfig:
     """Weights that start anew after these epochs: those of the paths from l = 0 to l = 0, those of all others, or all."""
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
+        for name, hint in _hints().items():
             object.__setattr__(self, name, check(name, getattr(self, name), hint))
         if self.ls[:1] != (0,) or list(self.ls) != sorted(set(self.ls)):
             raise UserError(f"ls must rise from 0 without repeats, got {self.ls}")
@@ -191,7 +192,7 @@ class RunConfig:
         """Unit of the target."""
         return TARGETS[self.target]
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Folder name of the run: readable, and ending in a hash of the fields.
 
@@ -226,6 +227,12 @@ class RunConfig:
     def but(self, **changes: Any) -> Self:
         """This configuration with some fields changed."""
         return self.from_dict({**self.to_dict(), **changes})
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    """Types of the fields."""
+    return get_type_hints(RunConfig)
 
 
 FIRST_FIELDS = frozenset({

@@ -1,10 +1,12 @@
 """What all tests share."""
 
 import ast
+import gc
 import importlib.util
 import os
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side: one thread ea
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from e3nn.math import _normalize_activation
 from hypothesis import HealthCheck, settings
 
 from equinotes.data.qm9 import QM9, load_qm9
@@ -22,9 +25,35 @@ from equinotes.data.qm9 import QM9, load_qm9
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+# e3nn integrates an activation over the same million random numbers for each layer of each network
+_normalize_activation.moment = cache(_normalize_activation.moment)
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; some tests press it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+SLOWEST = (
+    "book/test_tutorial.py",
+    "audit/test_result_pages.py",
+    "sweeps/test_sweeps.py",
+    "book/test_notebooks.py",
+    "training/test_training.py",
+    "audit/test_store.py",
+    "audit/test_networks_runs.py",
+    "cli/test_bad_input.py",
+)
+"""Files that take longest: handed out first, so that none of them is left for one worker at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays loaded: the garbage collector need not search it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

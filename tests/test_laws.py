@@ -25,20 +25,28 @@ NETWORKS = [
 ]
 
 
-@pytest.fixture(params=["fast", "e3nn"])
+@pytest.fixture(scope="module", params=["fast", "e3nn"])
 def implementation(request):
     return request.param
 
 
-@pytest.fixture(params=NETWORKS, ids=str)
-def network_and_batch(request, implementation, qm9):
+@pytest.fixture(scope="module", params=NETWORKS, ids=str)
+def built(request, implementation, qm9):
+    """A network with a batch, once for all laws: building one takes longer than asking it."""
     if implementation == "e3nn" and request.param.get("network") == "painn":
         pytest.skip("PaiNN has no tensor products and one implementation")
     torch.set_default_dtype(torch.float64)
+    try:
+        net = build_network(RunConfig(**{"mul": 3, "num_blocks": 3, **request.param}), implementation)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    return net, qm9.batch(ROWS, graph=net.config.graph).to(dtype=torch.float64)
+
+
+@pytest.fixture
+def network_and_batch(built, float64):
     torch.manual_seed(0)
-    net = build_network(RunConfig(**{"mul": 3, "num_blocks": 3, **request.param}), implementation)
-    yield net, qm9.batch(ROWS, graph=net.config.graph).to(dtype=torch.float64)
-    torch.set_default_dtype(torch.float32)
+    return built
 
 
 def assert_features_follow(net, batch, changed, change):

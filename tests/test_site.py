@@ -1,6 +1,7 @@
 """The built site in a browser: every page, over http and from the file system, in light and dark, wide and narrow.
 
-`make book` builds the site; without one, or without Chromium, these tests are skipped (with EQUINOTES_SITE=required they fail).
+`make book` builds the site and `.ci/run` asks these tests behind it; `make test`, which comes first, leaves them out. Without a
+site of today's sources, or without Chromium, they are skipped; with EQUINOTES_SITE=required they fail and say why.
 """
 
 import os
@@ -18,7 +19,10 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, sync_playwright
 
-SITE = Path(__file__).parents[1] / "_build" / "html"
+from equinotes.book.site import is_current
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build" / "html"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--no-proxy-server"]
 MEBIBYTE = 2**20
@@ -101,6 +105,14 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def site_of_these_sources() -> None:
+    if not pages():
+        missing("no built site: `make book` makes it")
+    if not is_current(ROOT):
+        missing("the site in _build/html is of other sources than those here: `make book` builds it again")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -128,8 +140,6 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=pages() or [None])
 def place(request: pytest.FixtureRequest) -> str:
-    if request.param is None:
-        missing("no built site: `make book` makes it")
     return request.param
 
 

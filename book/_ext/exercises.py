@@ -11,13 +11,13 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from equinotes.exercises.quiz import QUIZZES, quiz_html
 
-PAGES = ("book/conventions.md", "book/theory/*.md", "book/*.md", "notebooks/*.ipynb")
 HEADING = re.compile(
     r"^### Exercise: (?P<title>.+)\n+\*(?P<level>easy|medium|hard) · (?P<minutes>\d+) min"
     r"(?:\*| · code:\* `check\(\"(?P<name>\w+)\", \.\.\.\)` \*in\* `(?P<notebook>\w+\.ipynb)`)$",
@@ -53,8 +53,11 @@ def exercises_in(text: str) -> list[Listed]:
 
 
 def chapters(root: Path) -> Iterator[tuple[Path, str, list[Listed]]]:
-    """Page, title and exercises of every page that has some, each once, ground before notebooks."""
-    for page in dict.fromkeys(path for pattern in PAGES for path in sorted(root.glob(pattern))):
+    """Page, title and exercises of every page that has some, each once, as they are read."""
+    parts = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    named = [entry.get("file") or entry["glob"] for part in parts for entry in part["chapters"]]
+    patterns = [f"{name.replace('_executed', 'notebooks')}.{'ipynb' if '_executed' in name else 'md'}" for name in named]
+    for page in dict.fromkeys(path for pattern in patterns for path in sorted(root.glob(pattern))):
         text = text_of(page)
         if listed := exercises_in(text):
             title = re.search(r"^# (.+)$", text, flags=re.MULTILINE)

@@ -56,11 +56,20 @@ def chart(shown: list[dict[str, Any]]) -> str:
     return f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
+def unbroken(text: str) -> str:
+    """Numbers stay on one line with their unit, and an order with its letter.
+
+    >>> unbroken("+1 % (l = 3)").split(" ")
+    ['+1\\xa0%', '(l\\xa0=\\xa03)']
+    """
+    return text.replace(" %", "\u00a0%").replace("l = ", "l\u00a0=\u00a0")
+
+
 class Passage(SphinxDirective):
     """A passage of the template of the front page, filled from the stored tables."""
 
     def run(self) -> list[nodes.Node]:
-        text, found = nodes.container(), self.text(sentences("front"))
+        text, found = nodes.container(), unbroken(self.text(sentences("front")))
         self.state.nested_parse(StringList(found.splitlines(), source="notebooks/templates/front.md"), 0, text)
         return text.children
 
@@ -95,7 +104,7 @@ class DamageChart(SphinxDirective):
             f"({seeds} examined): on the left one order is shuffled among the atoms of the trained network, on the right a "
             "network is trained without it. Colours stand for orders throughout the book."
         )
-        title = sentences("front")("chart_title", shown=shown, used=numbers()["used"])
+        title = unbroken(str(sentences("front")("chart_title", shown=shown, used=numbers()["used"])))
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'
         return [nodes.raw("", html, format="html")]
 

@@ -17,7 +17,8 @@ HEAD = ["| name | type | default | allowed | meaning | cost |", "|:--|:--|:--|:-
 COSTS = {
     "time in proportion, of training": ("epochs", "num_train", "seeds", "drop", "lmax_values"),
     "time in proportion": ("molecules", "sample", "tested"),
-    "steep: paths grow with the cube of the orders": ("ls", "lmax"),
+    "steep: paths grow with the cube of the orders": ("ls",),
+    "seconds: functions grow with the square": ("lmax",),
     "time and memory in proportion or more": ("mul",),
     "seconds (smoke) to days (paper)": ("preset",),
     "a new seed trains anew": ("seed",),
@@ -42,7 +43,7 @@ def row_of(parameter: Parameter) -> str:
     """A parameter as a row of a Markdown table; the range that ends its help has a column of its own.
 
     >>> row_of(Parameter("lmax", "int", int, 4, "highest order (0 to 11)"))
-    '| `lmax` | int | `4` | 0 to 11 | highest order | steep: paths grow with the cube of the orders |'
+    '| `lmax` | int | `4` | 0 to 11 | highest order | seconds: functions grow with the square |'
     """
     stated = RANGE.search(parameter.help)
     meaning = parameter.help[: stated.start()].strip() if stated else parameter.help

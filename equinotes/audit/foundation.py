@@ -154,7 +154,8 @@ def design_of(rows: Int[np.ndarray, " molecules"]) -> Float[np.ndarray, "molecul
 
 def structure(examined: Examined) -> pd.DataFrame:
     """Structure score of each irrep's power spectra behind every layer but the embedding."""
-    smiles = [load_qm9().smiles[row] for row in examined.rows]
+    qm9 = load_qm9()
+    smiles = [qm9.smiles[row] for row in examined.rows]
     about, score = describe(smiles), nsps(smiles, workers=1)
     size, formula = about["atoms"].to_numpy(), about["formula"].to_numpy(dtype=object)
     rows = []
@@ -176,9 +177,9 @@ def pictures(examined: Examined) -> pd.DataFrame:
     """PHATE of the power spectra behind the last layer with orders above 0."""
     layer = [layer for layer in examined.summed() if len(split_irreps(layer.x[:1], layer.irreps)) > 1][-1]
     found = phate_by_irrep(layer.x, layer.irreps, kind="power")
-    rows = examined.rows[found.pop("molecule").to_numpy()]
-    scores = nsps([load_qm9().smiles[row] for row in rows], workers=1)
-    return found.assign(layer=int(layer.name), qm9_index=load_qm9().index[rows], score=scores)
+    rows, qm9 = examined.rows[found.pop("molecule").to_numpy()], load_qm9()
+    scores = nsps([qm9.smiles[row] for row in rows], workers=1)
+    return found.assign(layer=int(layer.name), qm9_index=qm9.index[rows], score=scores)
 
 
 def summary(net: Adapted, examined: Examined) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from equinotes.support.repository import find_root
 Execute = Literal["stale", "all", "none"]
 
 SITE = Path("_build", "html")
+STAMP = Path("_build", "site.sha256")
 EXECUTED = Path("_executed")
 LOG = Path("_build", "book.log")
 
@@ -152,9 +153,14 @@ def _share_the_machine(processes: int, line: int) -> None:
     os.environ |= {"OMP_NUM_THREADS": str(max(1, cores // processes)), "EQUINOTES_BAR_LINE": str(line)}
 
 
-def _build_site(root: Path, progress: bool) -> Path:
-    """Build the site in another folder and replace the old one when it is complete; do nothing if no source changed."""
-    first_page, stamp = root / SITE / "index.html", root / "_build" / "site.sha256"
+def is_current(root: Path) -> bool:
+    """Whether the site that lies there was built from the sources that lie there."""
+    stamp = root / STAMP
+    return stamp.exists() and stamp.read_text().partition(" ")[0] == _sources(root)
+
+
+def _sources(root: Path) -> str:
+    """Digest of all that the site is built from."""
     sources = [
         *_files(root / "book"),
         *_notebooks(root / EXECUTED),
@@ -163,8 +169,13 @@ def _build_site(root: Path, progress: bool) -> Path:
         *root.glob("*.yml"),
         *root.glob("*.md"),
     ]
-    digest = _digest(root, [*sources, *_files(root / "results"), root / "requirements.lock"])
-    key = f"{digest} {os.environ.get('EQUINOTES_REPOSITORY', '')}".strip()
+    return _digest(root, [*sources, *_files(root / "results"), root / "requirements.lock"])
+
+
+def _build_site(root: Path, progress: bool) -> Path:
+    """Build the site in another folder and replace the old one when it is complete; do nothing if no source changed."""
+    first_page, stamp = root / SITE / "index.html", root / STAMP
+    key = f"{_sources(root)} {os.environ.get('EQUINOTES_REPOSITORY', '')}".strip()
     if first_page.exists() and stamp.exists() and stamp.read_text() == key:
         _say(progress, f"nothing changed: {first_page}")
         return first_page

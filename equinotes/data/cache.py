@@ -1,7 +1,8 @@
 """A folder of memory-mapped arrays that is either complete and verified, or absent.
 
-The folder is written under a temporary name and renamed. A manifest holds the size and CRC-32 of every file; all are checked each
-time the folder is opened (tens of milliseconds for QM9), so that no network is trained on a damaged cache.
+The folder is written under a temporary name and renamed. A manifest holds the size and CRC-32 of every file; all are checked when
+a process first opens the folder, and again once a file has changed (tens of milliseconds for QM9), so that no network is trained
+on a damaged cache.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import io
 import json
 import os
 import shutil
+import time
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +21,10 @@ from typing import Any
 import numpy as np
 
 MANIFEST = "manifest.json"
+SETTLED = 2 * 10**9
+"""Age [ns] from which on a file cannot change without a new time stamp: file systems round these, some to two seconds."""
+_right: dict[Path, tuple[int, ...]] = {}
+"""Files that had their checksum when this process read them, and their state then."""
 
 
 class CacheProblem(Exception):
@@ -51,11 +57,24 @@ def open_arrays(place: Path, header: Mapping[str, Any], names: Sequence[str]) ->
 
 def _open_array(path: Path, check: Mapping[str, int]) -> np.ndarray:
     try:
-        if _check(np.memmap(path, np.uint8, mode="r").data) == check:
+        if _is_right(path, check):
             return np.load(path, mmap_mode="r").view(np.ndarray)  # a plain view: slicing a memmap object is slower
     except (OSError, ValueError) as error:
         raise CacheProblem(f"damaged: {path.name} ({error})") from None
     raise CacheProblem(f"damaged: {path.name} does not have its checksum")
+
+
+def _is_right(path: Path, check: Mapping[str, int]) -> bool:
+    """Whether a file has its checksum; read only where the file is new to this process or has changed."""
+    stat = path.stat()
+    state = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, *check.values())
+    if _right.get(path) == state:
+        return True
+    if _check(np.memmap(path, np.uint8, mode="r").data) != check:
+        return False
+    if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > SETTLED:
+        _right[path] = state
+    return True
 
 
 def write_arrays(place: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from equinotes.figures.style import GREY, NEGATIVE, POSITIVE, new_axes
 
@@ -54,43 +54,38 @@ def plot_seed_errors(
     axes[0, 0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     signs = [Line2D([], [], color=GREY, marker="o", linestyle="", label="one seed"),
              Patch(color=GREY, alpha=0.35, label="95 % interval of the mean")]  # fmt: skip
-    fig.legend(handles=[*signs, *axes[0, 0].get_legend_handles_labels()[0]], loc="outside lower center", ncols=3, fontsize=10)
+    fig.legend(handles=[*signs, *axes[0, 0].get_legend_handles_labels()[0]], loc="outside lower center", ncols=3, fontsize=11)
     return fig
 
 
-def plot_curves_by_set(
-    metrics: pd.DataFrame, *, baselines: Mapping[str, float], value: str = "val_mae_eV", ylabel: str = "validation MAE [eV]",
-    columns: int = 3,
-) -> Figure:  # fmt: skip
-    """Learning curves: a panel for each set, a line for each seed, a colour and a marker for each reference.
+def plot_curves(
+    metrics: pd.DataFrame, *, baselines: Mapping[str, float], value: str = "val_mae_eV", ylabel: str = "validation MAE [eV]"
+) -> Figure:
+    """Learning curves: a panel for each reference, a thin line for each run, a thick one for the median over runs.
 
-    Reads `name`, `reference`, `seed`, `epoch`, `value`; the panels stand in the order in which the names first appear.
+    Reads `reference`, `name`, `seed`, `epoch`, `value`; baselines are grey lines.
     """
-    names = list(dict.fromkeys(metrics["name"]))
-    if not names:
+    references = [reference for reference in REFERENCE_TITLES if reference in set(metrics["reference"])]
+    if not references:
         return not_run()
-    rows = -(-len(names) // columns)
-    size = (2.9 * columns, 2.0 * rows + 0.9)
-    fig, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
-    for ax in axes.flat[len(names) :]:
-        ax.axis("off")
-    for ax, name in zip(axes.flat, names, strict=False):
-        for (reference, _), run in metrics[metrics["name"] == name].groupby(["reference", "seed"]):
-            colour, marker = LOOKS.get(reference, (GREY, "o"))
-            ax.plot(run["epoch"], run[value], color=colour, marker=marker, markersize=4, linewidth=1, alpha=0.8)
+    fig, axes = plt.subplots(1, len(references), figsize=(4.0 * len(references) + 0.4, 3.9), squeeze=False, layout="constrained")
+    for ax, reference in zip(axes.flat, references, strict=True):
+        colour, marker = LOOKS[reference]
+        rows = metrics[metrics["reference"] == reference]
+        for _, run in rows.groupby(["name", "seed"]):
+            ax.plot(run["epoch"], run[value], color=colour, linewidth=0.8, alpha=0.45)
+        median = rows.groupby("epoch")[value].median()
+        ax.plot(median.index, median, color=colour, marker=marker, linewidth=3)
         for (_, error), style in zip(baselines.items(), LINE_STYLES, strict=False):
-            ax.axhline(error, color=GREY, linestyle=style, linewidth=1.2)
-        ax.set(title=f"orders {name}", yscale="log")
+            ax.axhline(error, color=GREY, linestyle=style, linewidth=1.4)
+        ax.set(title=REFERENCE_TITLES[reference], xlabel="epoch", ylim=(0, None))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 3, 5)))
-        ax.yaxis.set_major_formatter(lambda number, _: f"{number:g}")
-        ax.yaxis.set_minor_formatter(lambda number, _: "")
-    label_edges(axes, "epoch", ylabel, len(names))
-    signs = [Line2D([], [], color=LOOKS[reference][0], marker=LOOKS[reference][1], markersize=5, label=title)
-             for reference, title in REFERENCE_TITLES.items() if reference in set(metrics["reference"])]  # fmt: skip
+    axes[0, 0].set_ylabel(ylabel)
+    signs = [Line2D([], [], color=GREY, linewidth=0.8, label="one run"),
+             Line2D([], [], color=GREY, marker="o", linewidth=3, label="median over runs")]  # fmt: skip
     signs += [Line2D([], [], color=GREY, linestyle=style, label=f"linear: {name}")
               for name, style in zip(baselines, LINE_STYLES, strict=False)]  # fmt: skip
-    fig.legend(handles=signs, loc="outside lower center", ncols=3, fontsize=10)
+    fig.legend(handles=signs, loc="outside lower center", ncols=3, fontsize=11)
     return fig
 
 
@@ -99,10 +94,10 @@ def rows_of(table: pd.DataFrame) -> Iterator[Any]:
     return iter(table.itertuples(index=False))
 
 
-def not_run() -> Figure:
+def not_run(words: str = "not run") -> Figure:
     """Placeholder for a figure without data."""
     fig, ax = plt.subplots(figsize=(6.4, 1.2), layout="constrained")
-    ax.annotate("not run", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
+    ax.annotate(words, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
     ax.axis("off")
     return fig
 
@@ -129,10 +124,12 @@ def plot_relative_changes(
     """
     names, references = list(dict.fromkeys(table["name"])), list(dict.fromkeys(table["reference"]))
     ax = new_axes(ax, width=7.6, height=0.26 * len(names) * max(1, len(references)) + 1.9)
-    ax.axvspan(-100 * equivalent, 100 * equivalent, color=GREY, alpha=0.13, linewidth=0, label="counts as the same")
+    ax.axvspan(-100 * equivalent, 100 * equivalent, color=GREY, alpha=0.13, linewidth=0, label="whole interval inside: the same")
     ax.axvline(0, color=GREY, linewidth=1.2)
     for edge in (-margin, margin):
-        ax.axvline(100 * edge, color=GREY, linestyle=":", linewidth=1.4, label="matters" if edge > 0 else None)
+        ax.axvline(
+            100 * edge, color=GREY, linestyle=":", linewidth=1.4, label="whole interval beyond: it matters" if edge > 0 else None
+        )
     for k, reference in enumerate(references):
         colour, marker = LOOKS.get(reference, (GREY, "o"))
         shift = (k - (len(references) - 1) / 2) * 0.34
@@ -140,7 +137,7 @@ def plot_relative_changes(
             place = names.index(row["name"]) + shift
             if np.isnan(row["change"]):
                 ax.annotate("not run", (1, place), xycoords=("axes fraction", "data"), va="center", ha="right", color=GREY,
-                            fontsize=9)  # fmt: skip
+                            fontsize=10)  # fmt: skip
                 continue
             ax.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=2.5)
             face: dict[str, Any] = {"markerfacecolor": colour if row.get("counts", True) else "none", "markeredgewidth": 1.6}
@@ -152,5 +149,5 @@ def plot_relative_changes(
     ax.set(yticks=range(len(names)), yticklabels=names, xlim=(-reach, reach), ylim=(len(names) - 0.5, -0.5))
     ax.set_xlabel(f"{xlabel} [%], 95 % interval")
     ax.grid(False, axis="y")
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=10)
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=11)
     return ax

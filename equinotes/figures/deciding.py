@@ -50,4 +50,4 @@ def _row(ax: Axes, place: int, value: float, low: float, high: float, seeds: pd.
 
 
 def _absent(ax: Axes, place: int, words: str) -> None:
-    ax.text(0.03, place, words, color=GREY, va="center", fontsize=9, transform=ax.get_yaxis_transform())
+    ax.text(0.03, place, words, color=GREY, va="center", fontsize=10, transform=ax.get_yaxis_transform())

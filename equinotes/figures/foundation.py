@@ -45,5 +45,5 @@ def plot_by_layer(table: pd.DataFrame, *, ylabel: str, threshold: float | None =
         signs += [Line2D([], [], color=GREY, marker="o", **look) for look in ({"label": "trained"}, random)]
     if threshold is not None:
         signs.append(Line2D([], [], color=GREY, linestyle="--", label=label))
-    fig.legend(handles=signs, loc="outside lower center", ncols=len(signs), fontsize=9)
+    fig.legend(handles=signs, loc="outside lower center", ncols=4, fontsize=11)
     return fig

@@ -96,9 +96,13 @@ def plot_harmonics(
     for (l, m), value in values.items():
         _draw_lobes(ax, value, points, centre=(2.2 * m, -2.2 * orders.index(l)))
     ax.set(xlim=(-2.2 * highest - 1.2, 2.2 * highest + 1.2), ylim=(-2.2 * len(orders) + 1, 1.2), aspect="equal")
-    ax.set_xticks([2.2 * m for m in range(-highest, highest + 1)], [f"m = {m}" for m in range(-highest, highest + 1)])
+    letters = max(10.0, 1.8 * fig.get_figwidth())  # as high on a narrow page, whatever the highest order
+    ax.set_xticks(
+        [2.2 * m for m in range(-highest, highest + 1)], [f"{m}".replace("-", "−") for m in range(-highest, highest + 1)]
+    )
     ax.set_yticks([-2.2 * k for k in range(len(orders))], [f"l = {l}" for l in orders])
-    ax.tick_params(length=0)
+    ax.set_xlabel("m", fontsize=letters)
+    ax.tick_params(length=0, labelsize=letters)
     ax.spines[:].set_visible(False)
     ax.grid(False)
     return fig
@@ -218,7 +222,7 @@ def _draw_sticks(ax: Axes3D, directions: Float[np.ndarray, "bonds 3"]) -> None:
     units = units / np.linalg.norm(units, axis=-1, keepdims=True)
     for unit in units:
         ax.plot(*np.stack([np.zeros(3), unit]).T, color=GREY, linewidth=2.5)
-    ax.scatter(*units.T, color=ELEMENT_COLOURS["O"], s=45, depthshade=False)
+    ax.scatter(*units.T, color=ELEMENT_COLOURS["H"], s=45, depthshade=False)
     ax.scatter(0, 0, 0, color=ELEMENT_COLOURS["C"], s=90, depthshade=False)
     ax.set_title("bonds", color=GREY, y=1.0)
 

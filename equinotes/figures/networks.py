@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from equinotes.figures.audit import not_run
 from equinotes.figures.style import GREY, SERIES, order_colour, order_marker
 
 PANELS = {"damage": "damage of a shuffle\nbehind the layer that hurts most", "cost": "cost of training without it"}
@@ -28,7 +29,7 @@ def plot_attention(trained: pd.DataFrame, untrained: pd.DataFrame) -> Figure:
             entropies.append(table[table["side"] == layer]["entropy"].iloc[0])
         ax.axvline(1, color=GREY, linewidth=1)
         ax.set_title(f"{layer}\nentropy {entropies[0]:.3f} → {entropies[1]:.3f}")
-    figure.supxlabel("weight x number of neighbours", color=GREY, fontsize=12)
+    figure.supxlabel("weight × number of neighbours", color=GREY, fontsize=12)
     axes[0][0].set_yticks(range(len(pairs)), pairs)
     axes[0][0].invert_yaxis()
     axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -40,6 +41,8 @@ def plot_worth(answers: pd.DataFrame) -> Figure:
 
     Reads `title`, `l`, and `damage` and `cost` with `_low` and `_high`. A network without a number says that it was not run.
     """
+    if answers[list(PANELS)].isna().all(axis=None):
+        return not_run("not run yet")
     titles, orders = list(dict.fromkeys(answers["title"])), sorted(set(answers["l"]))
     figure, axes = plt.subplots(1, len(PANELS), figsize=(9, 1.2 + 0.6 * len(titles)), sharey=True)
     for ax, (name, words) in zip(axes, PANELS.items(), strict=True):

@@ -26,10 +26,10 @@ class Measure(NamedTuple):
 
 
 MEASURES = {
-    "gradient": Measure("gradient flow", Normalize(0, 1), "share of the block's flow"),
-    "damage": Measure("damage when shuffled", LogNorm(0.01, 3, clip=True), "share of the MAE"),
+    "gradient": Measure("gradient\nx activation", Normalize(0, 1), "share of the block's sum"),
+    "damage": Measure("damage\nwhen shuffled", LogNorm(0.01, 3, clip=True), "share of the MAE"),
     "structure": Measure("structured", Normalize(0, 0.6, clip=True), "above the null"),
-    "probe": Measure("gain by training", Normalize(0, 0.5, clip=True), "$R^2$ less untrained"),
+    "probe": Measure("gain by\ntraining", Normalize(0, 0.5, clip=True), "$R^2$ less untrained"),
 }
 """What the glance shows of each order, block and seed."""
 
@@ -52,7 +52,7 @@ def plot_glance(
     """
     measures = list(dict.fromkeys([*MEASURES, *cells["measure"]])) if measures is None else measures
     lines = _lines(used)
-    size, ratios = (8.0, 0.19 * (max(lines.values()) + 1) + 1.2), [0.55, *[1.0] * len(measures)]
+    size, ratios = (7.8, 0.19 * (max(lines.values()) + 1) + 1.2), [0.55, *[1.0] * len(measures)]
     fig, axes = plt.subplots(
         2, len(ratios), figsize=size, squeeze=False, height_ratios=[1, 0.018], width_ratios=ratios, layout="constrained"
     )
@@ -63,8 +63,8 @@ def plot_glance(
         _draw_cells(ax, part, lines, look, agreeing)
         ax.set_title(look.title, fontsize=10)
         bar = fig.colorbar(plt.cm.ScalarMappable(look.norm, SEQUENTIAL), cax=colours, orientation="horizontal")
-        bar.set_label(look.label, fontsize=9)
-        bar.ax.tick_params(labelsize=9)
+        bar.set_label(look.label, fontsize=10)
+        bar.ax.tick_params(labelsize=10)
         bar.ax.xaxis.set_minor_locator(NullLocator())
     return fig
 
@@ -97,13 +97,13 @@ def _draw_used(ax: Axes, used: pd.DataFrame, lines: dict[Line, int]) -> None:
         place = lines[row.set, row.l, row.reference]
         ax.barh(place, row.used / row.seeds if row.seeds else 0.0, height=0.8, color=order_colour(row.l), alpha=0.85)
         words = f"{row.used}/{row.seeds}" if row.seeds else "not run"
-        ax.annotate(words, (1.04, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=9)
+        ax.annotate(words, (1.04, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=10)
     for name in dict.fromkeys(used["set"]):
         first = min(place for line, place in lines.items() if line[0] == name)
         ax.annotate(f"orders {name}", (0, first - 1), va="center", color=GREY, fontsize=10, weight="bold", annotation_clip=False)
     ax.set(xlim=(0, 1), xticks=[0, 1])
     ax.set_title("used by\n(seeds)", fontsize=10)
-    ax.tick_params(axis="x", labelsize=9)
+    ax.tick_params(axis="x", labelsize=10)
     _share_lines(ax, lines)
     ax.set_yticks(list(lines.values()), [str(l) for _, l, _ in lines])
 
@@ -126,10 +126,10 @@ def _draw_cells(ax: Axes, part: pd.DataFrame, lines: dict[Line, int], look: Meas
         places = [place for line, place in lines.items() if line[0] == name]
         if np.isnan(grid[places]).all():
             middle = ((len(blocks) or 1) / 2 - 0.5, float(np.mean(places)))
-            ax.annotate("not run", middle, ha="center", va="center", color=GREY, fontsize=9)
+            ax.annotate("not run", middle, ha="center", va="center", color=GREY, fontsize=10)
     ax.set_xticks(range(len(blocks)), [str(block) for block in blocks])
-    ax.set_xlabel("block", fontsize=9)
-    ax.tick_params(axis="x", labelsize=9, length=0)
+    ax.set_xlabel("block", fontsize=10)
+    ax.tick_params(axis="x", labelsize=10, length=0)
     _share_lines(ax, lines)
 
 
@@ -137,7 +137,7 @@ def _share_lines(ax: Axes, lines: dict[Line, int]) -> None:
     """The same lines for the same orders in all panels."""
     ax.set_yticks([])
     ax.set_ylim(max(lines.values()) + 0.6, -0.6)
-    ax.tick_params(axis="y", length=0, labelsize=9)
+    ax.tick_params(axis="y", length=0, labelsize=10)
     ax.grid(False)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
@@ -182,7 +182,7 @@ def plot_beside_control(
              Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="", label="untrained")]  # fmt: skip
     if "null_high" in table:
         signs.append(Patch(color=GREY, alpha=0.4, label="null"))
-    fig.legend(handles=signs, loc="outside lower center", ncols=3, fontsize=10)
+    fig.legend(handles=signs, loc="outside lower center", ncols=3, fontsize=11)
     return fig
 
 
@@ -199,7 +199,10 @@ def plot_spoilt_and_retrained(table: pd.DataFrame, ax: Axes | None = None, *, li
         colour, marker = LOOKS.get(reference, (GREY, "o"))
         shift = (k - (len(lines) - 1) / 2) * 0.8 / max(1, len(lines))
         face = colour if kind == "spoilt" else "none"
-        for row in rows_of(table[(table["reference"] == reference) & (table["kind"] == kind)]):
+        found = table[(table["reference"] == reference) & (table["kind"] == kind)]
+        if found["change"].isna().all():
+            continue
+        for row in rows_of(found):
             place = names.index(row.name) + shift
             ax.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2.2)
             ax.plot(100 * row.change, place, marker, color=colour, markerfacecolor=face, markersize=7, markeredgewidth=1.6)
@@ -209,12 +212,12 @@ def plot_spoilt_and_retrained(table: pd.DataFrame, ax: Axes | None = None, *, li
     ax.set_xscale("symlog", linthresh=linear)
     ax.set_xticks([-30, -10, -5, 0, 5, 10, 30, 100, 300, 1000], minor=False)
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(lambda number, _: f"{number:g}")
+    ax.xaxis.set_major_formatter(lambda number, _: f"{number:g}".replace("-", "−"))
     ends = table[["low", "high", "change"]].to_numpy(dtype=float)
     if np.isfinite(ends).any():
         ax.set_xlim(min(-12.0, 130 * np.nanmin(ends)), max(12.0, 130 * np.nanmax(ends)))
     ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     ax.set_xlabel("change of the MAE [%]")
     ax.grid(False, axis="y")
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=1, fontsize=10)
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=1, fontsize=11)
     return ax

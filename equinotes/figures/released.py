@@ -33,10 +33,11 @@ def plot_cuts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             ax.add_patch(Rectangle((start, top), width, 0.9, color=order_colour(row["holds"][0]), linewidth=0))
             ax.plot([start, start], [top, top + 0.9], color=GREY, linewidth=0.6)
             ax.annotate(str(row["named"]), (start + width / 2, top + (0.45 if top == 3 * k else 1.2)),
-                        ha="center", va="center", color="white" if top == 3 * k else GREY, fontsize=9, weight="bold")  # fmt: skip
+                        ha="center", va="center", color="white" if top == 3 * k else GREY, fontsize=10,
+                        weight="bold")  # fmt: skip
         ax.add_patch(Rectangle((0, 3 * k + 1.05), 1, 0.9, fill=False, edgecolor=GREY, linewidth=0.6))
         ax.annotate("in no panel", ((1 + rows.loc[rows["cut"] == "released", "stop"].max() / length) / 2, 3 * k + 1.5),
-                    ha="center", va="center", color=GREY, fontsize=9)  # fmt: skip
+                    ha="center", va="center", color=GREY, fontsize=10)  # fmt: skip
         ax.annotate(network, (-0.01, 3 * k + 0.95), ha="right", va="center", color=GREY, annotation_clip=False)
     ax.set(
         xlim=(0, 1), ylim=(3 * len(networks) - 0.4, -0.2), yticks=[], xlabel="place in the row of features (share of its length)"
@@ -103,7 +104,7 @@ def plot_scores(table: pd.DataFrame, pairs: Mapping[str, tuple[str, str]], *, si
         across, up = (_spread(table[column].to_numpy(float), rng) for column in columns)
         ax.scatter(across, up, s=5, linewidths=0, alpha=0.35, color=order_colour(1), rasterized=True)
         ax.set(xlabel=columns[0], ylabel=columns[1])
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title, fontsize=11.5)
     return fig
 
 
@@ -122,9 +123,11 @@ def plot_readings(reported: pd.DataFrame, baselines: pd.DataFrame, *, width: flo
                        zorder=3, label=epochs)  # fmt: skip
         for name, value in zip(baselines["baseline"], baselines[column], strict=True):
             ax.axhline(value, color=GREY, linestyle="--", linewidth=1.2)
-            ax.annotate(name, (-0.5, value), xytext=(0, 2), textcoords="offset points", va="bottom", color=GREY, fontsize=8)
+            below = value < baselines[column].max()  # the two highest lie too close for both names between them
+            ax.annotate(name, (-0.5, value), xytext=(0, -2 if below else 2), textcoords="offset points",
+                        va="top" if below else "bottom", color=GREY, fontsize=11)  # fmt: skip
         ax.set(title=title, yscale="log", xticks=range(len(places)), xlim=(-0.6, len(places) - 0.4), ylim=(0.007, 2))
-        ax.set_xticklabels(list(places), rotation=35, ha="right")
+        ax.set_xticklabels(list(places), rotation=90)
     axes[0].set_ylabel("reported error, linear models' error")
     axes[0].set(yticks=[0.01, 0.03, 0.1, 0.3, 1], yticklabels=["0.01", "0.03", "0.1", "0.3", "1"])
     axes[0].legend(title="epochs", loc="lower left")

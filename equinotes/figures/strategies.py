@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from equinotes.figures.audit import not_run
 from equinotes.figures.style import GREY, SERIES, order_colour, order_marker
 
 
@@ -15,6 +16,8 @@ def plot_strategies(effects: pd.DataFrame, names: list[str], orders: list[int]) 
     Filled marks: against the plain network; hollow ones below them: against the control; lines are intervals. Reads `strategy`,
     `quantity` ("error", "use of 1"), `against`, `estimate`, `low`, `high`. A strategy without rows says that it was not run.
     """
+    if not len(effects):
+        return not_run("not run yet")
     panels = ["error", *(f"use of {l}" for l in orders)]
     size = (2.4 + 1.6 * len(panels), 0.8 + 0.36 * len(names))
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
@@ -22,11 +25,11 @@ def plot_strategies(effects: pd.DataFrame, names: list[str], orders: list[int]) 
     for ax, panel in zip(axes[0], panels, strict=True):
         l = None if panel == "error" else int(panel.removeprefix("use of "))
         colour, marker = (SERIES(0.3), "o") if l is None else (order_colour(l), order_marker(l))
-        rows = effects[effects["quantity"] == panel] if len(effects) else effects
+        rows = effects[effects["quantity"] == panel]
         for row in rows.to_dict("records"):
             hollow = row["against"] == "control"
             _mark(ax, row, places[row["strategy"]] - 0.25 * hollow, colour, marker, hollow)
-        for name in set(names) - (set(rows["strategy"]) if len(rows) else set()):
+        for name in set(names) - set(rows["strategy"]):
             ax.text(
                 0.5,
                 places[name],
@@ -34,7 +37,7 @@ def plot_strategies(effects: pd.DataFrame, names: list[str], orders: list[int]) 
                 color=GREY,
                 va="center",
                 ha="center",
-                fontsize=8,
+                fontsize=10,
                 transform=ax.get_yaxis_transform(),
             )
         ax.axvline(0, color=GREY, linewidth=1)

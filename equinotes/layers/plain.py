@@ -37,27 +37,49 @@ class Edges:
 class Convolution(nn.Module):
     r"""One equivariant convolution over the edges e = (j -> i):
 
-    .. math:: x'_i = \frac1d \sum_{e = j \to i} x_j \otimes_{w_e} Y(\hat r_e), \qquad w_e = W\,\mathrm{silu}(W_0\, b(|r_e|))
+    .. math::
 
-    The fully connected tensor product couples every pair of input and harmonics irreps to every output irrep that symmetry
-    allows, with one weight per pair of channels; a radial network computes the weights of each directed edge from its length.
-    Inputs are any irreps, e.g. "64x0e".
+        x'_i = \frac1d \sum_{e = j \to i} x_j \otimes_{w_e} Y(\hat r_e), \qquad
+        w_e = W\,\mathrm{silu}(W_0\, b(|r_e|))
+
+    The fully connected tensor product couples every pair of input and harmonics
+    irreps to every output irrep that symmetry allows, with one weight per pair of
+    channels; a radial network computes the weights of each directed edge from its
+    length. Inputs are any irreps, e.g. "64x0e".
     """
 
-    def __init__(self, irreps_in: str, irreps_sh: str, irreps_out: str, num_basis: int, hidden: int, degree_norm: float) -> None:
+    def __init__(
+        self,
+        irreps_in: str,
+        irreps_sh: str,
+        irreps_out: str,
+        num_basis: int,
+        hidden: int,
+        degree_norm: float,
+    ) -> None:
         super().__init__()
-        self.tensor_product = o3.FullyConnectedTensorProduct(irreps_in, irreps_sh, irreps_out, shared_weights=False)
-        leave_out_of_state_dict(self.tensor_product)
-        self.radial = FullyConnectedNet([num_basis, hidden, self.tensor_product.weight_numel], torch.nn.functional.silu)
+        irreps = irreps_in, irreps_sh, irreps_out
+        product = o3.FullyConnectedTensorProduct(*irreps, shared_weights=False)
+        leave_out_of_state_dict(product)
+        self.tensor_product = product
+        widths = [num_basis, hidden, product.weight_numel]
+        self.radial = FullyConnectedNet(widths, torch.nn.functional.silu)
         self.degree_norm = degree_norm
 
     def forward(
-        self, x: Float[Tensor, "atoms irreps_in"], edges: Edges, only_scalars: bool = False
+        self,
+        x: Float[Tensor, "atoms irreps_in"],
+        edges: Edges,
+        only_scalars: bool = False,
     ) -> Float[Tensor, "atoms irreps_out"]:
-        """Messages from sources, summed at targets, divided by the degree norm; all outputs, `only_scalars` or not."""
+        """Messages from sources, summed at targets, divided by the degree norm.
+
+        All outputs are computed, `only_scalars` or not.
+        """
         source, target = edges.index
         messages = self.tensor_product(self._kept(x[source], edges), edges.sh, self.radial(edges.basis))
-        return messages.new_zeros(len(x), messages.shape[-1]).index_add(0, target, messages) / self.degree_norm
+        sums = messages.new_zeros(len(x), messages.shape[-1])
+        return sums.index_add(0, target, messages) / self.degree_norm
 
     def _kept(self, x: Float[Tensor, "edges irreps_in"], edges: Edges) -> Float[Tensor, "edges irreps_in"]:
         """Source features of every edge without large |m| about it; coupling to the edge's harmonics keeps m."""

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,7 +38,11 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of the package, of Python and of the libraries that decide a run's numbers."""
-    return {"equinotes": version("equinotes"), "python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+    libraries = {name: _version(name) for name in LIBRARIES}
+    return {"equinotes": _version("equinotes"), "python": platform.python_version(), **libraries}
+
+
+_version = cache(version)
 
 
 def machine(device: str) -> dict[str, str | int]:

@@ -20,6 +20,10 @@ class NotFinite(UserError, FloatingPointError):
     """A result that is infinite or not a number."""
 
 
+MOST = 24
+"""Names that are listed at most where none is near."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """One line that names an unknown name and the nearest known ones.
 
@@ -28,7 +32,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     near = get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(sorted(known))}"
+    listed = ", ".join(sorted(known)[:MOST]) + (f" and {len(known) - MOST} more" if len(known) > MOST else "")
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {listed}"
     return f"unknown {kind} {name!r}; {hint}"
 
 

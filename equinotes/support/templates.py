@@ -29,6 +29,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "share": lambda value: f"{value:.0%}",
     "general": lambda value: f"{value:g}",
     "unbroken": lambda text: str(text).replace(" ", "\u00a0"),
+    "minute": lambda date: datetime.fromisoformat(date).strftime("%Y-%m-%d %H:%M"),
     "moment": lambda date: datetime.fromisoformat(date).strftime("%Y-%m-%d at %H:%M:%S UTC"),
     "apart": lambda seconds: f"{abs(seconds):.0f} s {'after' if seconds > 0 else 'before'}"
     if abs(seconds) < 120 else f"{abs(seconds) / 60:.0f} min {'after' if seconds > 0 else 'before'}",

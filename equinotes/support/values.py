@@ -94,7 +94,7 @@ def check(name: str, value: Any, hint: Any) -> Any:
 
     Raises UserTypeError for a value of another type, UserError for one out of range, both in one line.
     """
-    if hint is None:
+    if hint is None or (type(value) is hint and hint in (int, float, bool, str)):
         return value
     try:  # as JSON, which has one kind of sequence: otherwise strict checks refuse a list for a tuple
         return _adapter(hint).validate_json(json.dumps(value, default=list), strict=True)

@@ -23,13 +23,13 @@ PAGE = find_notebook("11_foundation_model")
 ROWS = np.arange(20_000, 60_000, 1000)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def net(staged):
     return adapted(staged(all_orders=False).eval())
 
 
-@pytest.fixture
-def examined(net, qm9):
+@pytest.fixture(scope="module")
+def examined(net):
     return foundation.examine(net, ROWS)
 
 

@@ -1,11 +1,13 @@
 """What the comparison of networks runs, stores and measures."""
 
+import pickle
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from equinotes.audit import diagnostics
 from equinotes.audit.diagnostics import diagnose
 from equinotes.audit.protocol import steps
 from equinotes.audit.protocols.networks import PROTOCOL, measures
@@ -74,6 +76,12 @@ def test_attributes_do_not_bring_back_what_features_lack():
     }  # fmt: skip
 
 
+def examine_here(waiting, examine, runs_dir, work, workers, progress):
+    """In this process: test_store.py starts others, which import everything anew."""
+    for task in waiting:
+        diagnostics._examine_into(task, pickle.loads(pickle.dumps(examine)), runs_dir, work)
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A version with two small runs of both targets, trained and examined: its tables."""
@@ -89,7 +97,10 @@ def small(tmp_path_factory):
         for config in some:
             train(config, runs_dir=folder / "runs", device="cpu", progress=False)
     store(folder / "runs", folder / "tables", protocol=protocol, progress=False)
-    diagnose(folder / "runs", folder / "tables", protocol=protocol, work=folder / "work", workers=1, progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diagnostics, "_examine_all", examine_here)
+        patch.setattr("torch.set_num_threads", lambda _: None)
+        diagnose(folder / "runs", folder / "tables", protocol=protocol, work=folder / "work", workers=1, progress=False)
     return load_all(folder / "tables", protocol)
 
 

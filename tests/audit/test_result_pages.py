@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import MappingProxyType
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +15,7 @@ from equinotes.audit.protocols.first import PROTOCOL
 from equinotes.audit.protocols.first.claims import CLAIMS
 from equinotes.audit.report import errors, ledger, orders
 from equinotes.audit.reported import REPORTED
-from equinotes.audit.tables import ENVIRONMENT, load_all
+from equinotes.audit.tables import ENVIRONMENT, load, load_all
 from equinotes.book.notebooks import run_notebook
 from equinotes.book.parameters import read_notebook
 from equinotes.figures.orders import plot_beside_control, plot_glance
@@ -41,16 +42,21 @@ def any_state(request, made_up, tmp_path_factory) -> Path:
     return made_up.write_tables(tmp_path_factory.mktemp("state"), names, seeds=seeds)
 
 
+@pytest.fixture(scope="module")
+def read(stored):
+    """The tables, read once: nobody may change them."""
+    return MappingProxyType(load_all(stored))
+
+
 @pytest.fixture
-def altered(made_up, stored, tmp_path):
-    """A function that copies the tables, lets one of them be changed, and opens the copy."""
+def altered(made_up, stored, read, tmp_path):
+    """A function that copies the tables, lets one of them be changed, and reads it from the copy."""
 
     def alter(name, change):
         for path in stored.glob("*"):
             (tmp_path / path.name).write_bytes(path.read_bytes())
-        table = load_all(tmp_path)[name]
-        made_up.write(name, change(table), tmp_path)
-        return load_all(tmp_path)
+        made_up.write(name, change(load(name, tmp_path)), tmp_path)
+        return {**read, name: load(name, tmp_path)}
 
     return alter
 
@@ -75,13 +81,13 @@ def changed_rows(before, after):
     return [new for old, new in rows if str(old) != str(new)]
 
 
-def test_one_changed_error_changes_its_row_of_the_table_and_no_other(stored, altered):
+def test_one_changed_error_changes_its_row_of_the_table_and_no_other(read, altered):
     def change(runs):
         first = runs.index[(runs["experiment"] == "table") & (runs["mul"] == 32) & (runs["seed"] == 0)][0]
         runs.loc[first, "mae_eV"] += 3
         return runs
 
-    before, after = load_all(stored), altered("runs", change)
+    before, after = read, altered("runs", change)
     (row,) = changed_rows(*(errors.errors_by_set(tables, "composition") for tables in (before, after)))
     mean = after["runs"].query("experiment == 'table' and reference == 'composition'")
     mean = mean[mean["ls"].map(lambda ls: ls == (0, 1, 2))]["mae_eV"].mean()
@@ -89,18 +95,18 @@ def test_one_changed_error_changes_its_row_of_the_table_and_no_other(stored, alt
     assert changed_rows(*(errors.errors_by_set(tables, "mean") for tables in (before, after))) == []
 
 
-def test_lower_errors_without_1_and_2_turn_the_verdict_of_c3_on_the_page(stored, altered):
-    before, after = load_all(stored), altered("runs", lowered((0, 3, 4, 5, 6), 0.7))
+def test_lower_errors_without_1_and_2_turn_the_verdict_of_c3_on_the_page(read, altered):
+    before, after = read, altered("runs", lowered((0, 3, 4, 5, 6), 0.7))
     assert (verdict_of(before, "C3"), verdict_of(after, "C3")) == (NOT_REPRODUCED, REPRODUCED)
     assert errors.compared(after, "C3")["change"][lambda change: change < -0.25].size == 2
 
 
-def test_an_order_that_costs_nothing_is_no_longer_used(stored, altered):
+def test_an_order_that_costs_nothing_is_no_longer_used(read, altered):
     def harmless(table):
         there = (table["irrep"] == "1o") & table["ls"].map(lambda ls: ls == (0, 1, 2))
         return table.assign(**{name: table[name].where(~there, 0.0) for name in ("delta_mae_eV", "low_eV", "high_eV")})
 
-    before, after = load_all(stored), altered("ablations", harmless)
+    before, after = read, altered("ablations", harmless)
     (row,) = changed_rows(*(orders.used_above_scalars(tables) for tables in (before, after)))
     assert row["set"] == "0–2" and all(one["used"] == [2] for one in row["by_reference"])
     counts = orders.used(after).set_index(["set", "l", "reference"])
@@ -119,12 +125,12 @@ def test_an_order_that_costs_nothing_is_no_longer_used(stored, altered):
         ("baselines", "mse_eV2", errors.rows_above_baseline),
     ],
 )
-def test_every_table_speaks_on_the_pages(stored, altered, name, column, said):
+def test_every_table_speaks_on_the_pages(read, altered, name, column, said):
     def shuffled(table):
         values = table[column] * np.random.default_rng(0).uniform(0, 1, len(table))
         return table.assign(**{column: values.astype(table[column].dtype)})
 
-    assert str(said(load_all(stored))) != str(said(altered(name, shuffled)))
+    assert str(said(read)) != str(said(altered(name, shuffled)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -169,8 +175,8 @@ def test_reading_that_fits_is_found(altered):
     assert (best["reading"], best["low"], best["high"]) == ("MSE", pytest.approx(1), pytest.approx(1))
 
 
-def test_the_glance_has_a_dot_wherever_four_of_five_seeds_meet_the_threshold(stored):
-    tables = load_all(stored)
+def test_the_glance_has_a_dot_wherever_four_of_five_seeds_meet_the_threshold(read):
+    tables = read
     cells = orders.glance(tables)
     figure = plot_glance(cells, orders.used(tables))
     dots = sum(len(found.get_offsets()) for ax in figure.axes for found in ax.collections if len(ax.images))
@@ -180,8 +186,8 @@ def test_the_glance_has_a_dot_wherever_four_of_five_seeds_meet_the_threshold(sto
     plt.close(figure)
 
 
-def test_controls_stand_hollow_beside_the_orders_colours(stored):
-    table = orders.beside_control(load_all(stored), "ranks", "effective_rank", block=4, reference="mean")
+def test_controls_stand_hollow_beside_the_orders_colours(read):
+    table = orders.beside_control(read, "ranks", "effective_rank", block=4, reference="mean")
     figure = plot_beside_control(table, value="value", ylabel="rank")
     marks = [found for found in figure.axes[0].collections if len(found.get_offsets()) == 5]
     faces = [tuple(found.get_facecolor()[0]) if len(found.get_facecolor()) else None for found in marks]
@@ -189,8 +195,8 @@ def test_controls_stand_hollow_beside_the_orders_colours(stored):
     plt.close(figure)
 
 
-def test_pictures_show_the_same_molecules_untrained_and_trained(stored):
-    tables = load_all(stored)
+def test_pictures_show_the_same_molecules_untrained_and_trained(read):
+    tables = read
     table = orders.pictures(tables, "composition", 1)
     assert list(dict.fromkeys(table["network"])) == ["untrained", "trained"]
     assert table.groupby(["network", "irrep"])["molecule"].apply(list).map(sorted).map(tuple).nunique() == 1

@@ -1,5 +1,7 @@
 """The protocol of training strategies: its size, its controls, and verdicts on tables whose answer is planted."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,29 +25,42 @@ from equinotes.irreps import natural
 CHOSEN = {name: coefficients[1] for name, coefficients in runs.COEFFICIENTS.items()}
 
 
+@cache
+def runs_of(claim):
+    """Side, configuration and name of every run of a strategy; making them takes most of the time."""
+    return [
+        ("plain" if config == net else side, one, one.run_id)
+        for net in runs.nets_of(claim).values()
+        for side, config in zip(("strategy", "control", "plain"), (*runs.sides(claim, net, CHOSEN), net), strict=True)
+        for seed in range(runs.SEEDS[net.ls])
+        for one in [config.but(seed=seed)]
+    ]
+
+
+@cache
+def trials():
+    """Whether a coefficient that was tried is the chosen one, and the run's name."""
+    return [
+        (c == CHOSEN[name], runs.with_term(net, name, c).run_id)
+        for name, coefficients in runs.COEFFICIENTS.items()
+        for c in coefficients
+        for net in runs.choosing(name)
+    ]
+
+
 def planted(error=lambda config, side: 1.0, use=lambda l, side: 0.5, scatter=0.005, skipped=(), noise=0):
     """Stored tables in which `side` ("plain", "strategy", "control") of every strategy has these errors and uses."""
     rng, rows, uses, metrics = np.random.default_rng(noise), {}, [], []
-    for claim in CLAIMS:
-        if claim.name in skipped:
-            continue
-        for net in runs.nets_of(claim.name).values():
-            for side, config in zip(("strategy", "control", "plain"), (*runs.sides(claim.name, net, CHOSEN), net), strict=True):
-                for seed in range(runs.SEEDS[net.ls]):
-                    one = config.but(seed=seed)
-                    side = "plain" if config == net else side
-                    mae = 0.2 * error(one, side) * np.exp(scatter * rng.normal())
-                    rows.setdefault(one.run_id, {"experiment": "x", "run_id": one.run_id, "average_mae_eV": mae})
-                    uses += [
-                        {"run_id": one.run_id, "trained": True, "layer": 1, "irrep": natural(l), "draw": draw,
-                         "damage": use(l, side) + scatter * rng.normal()} for l in one.ls for draw in (0, 1)
-                    ]  # fmt: skip
-    for name, coefficients in runs.COEFFICIENTS.items():
-        for c in coefficients:
-            for net in runs.choosing(name):
-                run_id = runs.with_term(net, name, c).run_id
-                rows.setdefault(run_id, {"experiment": "choose", "run_id": run_id, "average_mae_eV": 0.2})
-                metrics += [{"run_id": run_id, "epoch": 4, "val_average_mae_eV": 0.2 if c == CHOSEN[name] else 0.3}]
+    for side, one, run_id in (run for claim in CLAIMS if claim.name not in skipped for run in runs_of(claim.name)):
+        mae = 0.2 * error(one, side) * np.exp(scatter * rng.normal())
+        rows.setdefault(run_id, {"experiment": "x", "run_id": run_id, "average_mae_eV": mae})
+        uses += [
+            {"run_id": run_id, "trained": True, "layer": 1, "irrep": natural(l), "draw": draw,
+             "damage": use(l, side) + scatter * rng.normal()} for l in one.ls for draw in (0, 1)
+        ]  # fmt: skip
+    for is_chosen, run_id in trials():
+        rows.setdefault(run_id, {"experiment": "choose", "run_id": run_id, "average_mae_eV": 0.2})
+        metrics += [{"run_id": run_id, "epoch": 4, "val_average_mae_eV": 0.2 if is_chosen else 0.3}]
     return {"runs": pd.DataFrame(list(rows.values())), "metrics": pd.DataFrame(metrics), "uses": pd.DataFrame(uses)}
 
 

@@ -78,6 +78,14 @@ def test_first_build_does_all_and_the_second_nothing(repository, work):
     assert work.asked() == []
 
 
+def test_a_site_is_current_until_a_source_changes(repository, work):
+    assert not book.is_current(repository)
+    build(repository)
+    assert book.is_current(repository)
+    (repository / "book" / "index.md").write_text("something else")
+    assert not book.is_current(repository)
+
+
 @pytest.mark.parametrize(
     ("changed", "again"),
     [

@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from equinotes.data import packing
+from equinotes.data import cache, packing
 from equinotes.data.qm9 import load_qm9
 from equinotes.data.source import PROPERTY_FILES, TENSOR_FILE, find_files
 
@@ -247,3 +248,22 @@ def test_packing_shows_a_progress_bar(packs_few, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("EQUINOTES_PROGRESS", "1")
     load_qm9(tmp_path, progress=True)
     assert "packing QM9" in capsys.readouterr().err
+
+
+def test_a_file_that_has_not_changed_is_read_once_in_a_process(packs_few, tmp_path, monkeypatch):
+    """And one that changes later is read again, however old it was."""
+    load(tmp_path)
+    place, long_ago = tmp_path / "qm9", time.time_ns() - 10**12
+    monkeypatch.setattr(cache, "SETTLED", 0)
+    read, check = [], cache._check
+    monkeypatch.setattr(cache, "_check", lambda content: read.append(content) or check(content))
+    for path in place.glob("*.npy"):
+        os.utime(path, ns=(long_ago, long_ago))
+    load(tmp_path)
+    assert len(read) == len(list(place.glob("*.npy")))
+    load(tmp_path)
+    assert len(read) == len(list(place.glob("*.npy")))
+    overwrite("pos.npy", 500, b"\x7f")(place)
+    os.utime(place / "pos.npy", ns=(long_ago, long_ago))
+    load(tmp_path)
+    assert len(packs_few) == 2

@@ -119,17 +119,22 @@ def test_cut_off_within_an_epoch_it_ends_with_the_same_weights(smoke_run, qm9, t
     assert resumed.metrics.drop(columns=timings).equals(smoke_run.metrics.drop(columns=timings))
 
 
-def test_killed_with_sigkill_it_ends_with_the_same_weights(qm9, tmp_path):
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_killed_with_sigkill_it_ends_with_the_same_weights(qm9, tmp_path, one_thread):
+    """Another process goes on with what the killed one left."""
     config = SMOKE.but(epochs=40)
     code = (
         "import sys, torch; torch.set_num_threads(1); from equinotes import RunConfig, train; "
         "train(RunConfig.preset('smoke', epochs=40), device='cpu', runs_dir=sys.argv[1], progress=False)"
     )
-
-    def start(where):
-        return subprocess.Popen([sys.executable, "-c", code, str(where)])
-
-    process = start(tmp_path / "killed")
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "killed")])
     checkpoint = tmp_path / "killed" / config.run_id / "checkpoint.safetensors"
     while not checkpoint.exists():
         assert process.poll() is None, "the run ended before it could be killed"
@@ -137,9 +142,9 @@ def test_killed_with_sigkill_it_ends_with_the_same_weights(qm9, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not load_run(config.run_id, tmp_path / "killed").complete
-    for where in ("killed", "whole"):
-        assert start(tmp_path / where).wait() == 0
-    killed, whole = (load_run(config.run_id, tmp_path / where) for where in ("killed", "whole"))
+    killed, whole = (
+        train(config, device="cpu", runs_dir=tmp_path / where, progress=False, qm9=qm9) for where in ("killed", "whole")
+    )
     assert killed.provenance["sittings"] == 2
     assert_same_weights(killed, whole)
 

@@ -65,7 +65,14 @@ class Evidence:
 
     def use(self, place: Place) -> dict[int, Use]:
         """Is l = 1, is l = 2 used? Empty where too few seeds were examined."""
-        own, above = (self._damages(place, column) for column in ("damage", "excess"))
+        table = self._of(place, "uses")
+        if table.empty:
+            return {}
+        table = above_untrained(table)
+        table = table[[order_of(irrep) in WHOLE for irrep in table["irrep"]]]
+        own, above = (
+            table.pivot_table(index="seed", columns=["layer", "irrep"], values=column).dropna() for column in ("damage", "excess")
+        )
         return {} if len(above) < MIN_SEEDS else use_of(above, own, f"{place.target}, {place.graph}")
 
     def reached(self, place: Place) -> pd.DataFrame:
@@ -74,14 +81,6 @@ class Evidence:
         table = table[table["trained"].astype(bool)]
         table = table[table["run_id"] == table["run_id"].min()] if len(table) else table
         return table.assign(l=[order_of(irrep) for irrep in table["irrep"]])[["layer", "name", "irrep", "l", "reaches"]]
-
-    def _damages(self, place: Place, column: str) -> pd.DataFrame:
-        table = self._of(place, "uses")
-        if table.empty:
-            return pd.DataFrame()
-        table = above_untrained(table)
-        table = table[[order_of(irrep) in WHOLE for irrep in table["irrep"]]]
-        return table.pivot_table(index="seed", columns=["layer", "irrep"], values=column).dropna()
 
     def _of(self, place: Place, name: str) -> pd.DataFrame:
         ids = {configuration(place, WHOLE, seed).run_id for seed in range(5)}

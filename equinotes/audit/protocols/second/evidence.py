@@ -147,9 +147,13 @@ class Evidence:
         columns = ["ls", "mul", "seed", "layer", "irrep", "damage", "untrained", "excess", "scale"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
+    @cached_property
+    def _excess_by_network(self) -> dict[Hashable, pd.DataFrame]:
+        return dict(iter(self.excess.groupby(["ls", "mul"])))
+
     def damages(self, network: Network, column: str = "excess") -> tuple[str, pd.DataFrame]:
         """Decisive scale and [seed; layer, irrep] damage of a network; no rows where too few seeds were examined whole."""
-        table = self.excess[(self.excess["ls"] == network.ls) & (self.excess["mul"] == network.mul)]
+        table = self._excess_by_network.get(tuple(network), self.excess.iloc[:0])
         for scale in reversed(SCALES):
             grid = table[table["scale"] == scale].pivot_table(index="seed", columns=["layer", "irrep"], values=column).dropna()
             if len(grid) >= MIN_SEEDS:
@@ -165,18 +169,25 @@ class Evidence:
 
     def gains(self, network: Network, scale: str) -> pd.DataFrame:
         """[seed; irrep] change of the structure score by training, behind the last block whose orders above 0 count."""
-        table = self._by_scale("structure")
-        table = table[(table["measure"] == SCORE) & (table["scale"] == scale) & (table["mul"] == network.mul)]
-        table = table[table["ls"] == network.ls]
-        if table.empty:
+        table = self._scores.get((*network, scale))
+        if table is None:
             return pd.DataFrame()
-        blocks = table["layer"].astype(str).str.extract(r"(\d+)$", expand=False).astype(int)
-        table = table[blocks == int(self.runs["num_blocks"].max()) - 1]
         grid = table.pivot_table(index="seed", columns=["trained", "irrep"], values="value").dropna()
         if not {True, False} <= set(grid.columns.get_level_values(0)):
             return pd.DataFrame()
         trained, before = (grid.xs(state, axis=1, level=0) for state in (True, False))
         return pd.DataFrame(trained - before)
+
+    @cached_property
+    def _scores(self) -> dict[Hashable, pd.DataFrame]:
+        """Structure scores behind the last block whose orders above 0 count, by orders, channels and scale."""
+        table = self._by_scale("structure")
+        table = table[table["measure"] == SCORE]
+        if table.empty:
+            return {}
+        blocks = table["layer"].astype(str).str.extract(r"(\d+)$", expand=False).astype(int)
+        table = table[blocks == int(self.runs["num_blocks"].max()) - 1]
+        return dict(iter(table.groupby(["ls", "mul", "scale"])))
 
     def gains_at_best(self, *networks: Network) -> tuple[str, list[pd.DataFrame]]:
         """`gains` of some networks at the highest rung where all have enough seeds."""

@@ -134,5 +134,6 @@ def matched_sets() -> list[tuple[Orders, int]]:
     return list(dict.fromkeys([*(matched(LOW, *added) for added in ADDED), matched(WITHOUT, SIX, 16)]))
 
 
+@cache
 def _run(scale: str, ls: Orders, mul: int, seed: int) -> RunConfig:
     return RunConfig.from_dict({**SCALES[scale], "ls": ls, "mul": mul, "seed": seed})

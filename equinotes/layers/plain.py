@@ -77,20 +77,26 @@ class Convolution(nn.Module):
         All outputs are computed, `only_scalars` or not.
         """
         source, target = edges.index
-        messages = self.tensor_product(self._kept(x[source], edges), edges.sh, self.radial(edges.basis))
+        kept = self._kept(x[source], edges)
+        messages = self.tensor_product(kept, edges.sh, self.radial(edges.basis))
         sums = messages.new_zeros(len(x), messages.shape[-1])
         return sums.index_add(0, target, messages) / self.degree_norm
 
-    def _kept(self, x: Float[Tensor, "edges irreps_in"], edges: Edges) -> Float[Tensor, "edges irreps_in"]:
-        """Source features of every edge without large |m| about it; coupling to the edge's harmonics keeps m."""
+    def _kept(
+        self, x: Float[Tensor, "edges irreps_in"], edges: Edges
+    ) -> Float[Tensor, "edges irreps_in"]:
+        """Source features of every edge without large |m| about it.
+
+        Coupling to the harmonics of the edge keeps m.
+        """
         if edges.kept is None:
             return x
         irreps = self.tensor_product.irreps_in1
         parts = [
-            (x[:, where].unflatten(1, (block.mul, block.ir.dim)) @ edges.kept[block.ir.l]).flatten(1)
+            x[:, where].unflatten(1, (block.mul, block.ir.dim)) @ edges.kept[block.ir.l]
             for block, where in zip(irreps, irreps.slices(), strict=True)
         ]
-        return torch.cat(parts, dim=1)
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
 
 
 class Reference:

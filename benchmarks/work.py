@@ -16,7 +16,7 @@ def step_flops(config: RunConfig, bonds: float) -> float:
     components = sum(2 * l + 1 for l in ls)
     weighing = turning = 0
     for wanted in [ls] * (config.num_blocks - 2) + [(0,)]:
-        way = coupling(ls, mul, ls, wanted)
+        way = coupling(ls, mul, ls, wanted, config.m_max)
         for product in way.products:
             columns = mul * (product.lifted.stop - product.lifted.start) // product.rows
             columns_out = mul * (product.out.stop - product.out.start) // product.rows

@@ -117,6 +117,8 @@ class RunConfig:
     block."""
     radial: str = "bessel"
     """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases."""
+    m_max: int = MAX_L
+    """Largest |m| that messages keep in the frame of their edge; all where it is at least the highest order."""
     skips: Literal["all", "none", "scalars", "directed", "dense"] = "all"
     """Features added to a block's: all, as in the paper, none, l = 0, l > 0, or the mean of all blocks before."""
     curriculum: Literal["none", "rising", "falling"] = "none"
@@ -153,6 +155,8 @@ class RunConfig:
                 raise UserError(f"{name} must be positive and finite, got {getattr(self, name)}")
         if not 0 <= self.attribute_lmax <= MAX_L:
             raise UserError(f"attribute_lmax must lie in 0 to {MAX_L} (as far as e3nn goes), got {self.attribute_lmax}")
+        if not 0 <= self.m_max <= MAX_L:
+            raise UserError(f"m_max must lie in 0 to {MAX_L}, got {self.m_max}")
         if not 2 <= self.body_order <= 4:
             raise UserError(f"body_order must lie in 2 to 4, got {self.body_order}")
         for name in ("weight_decay", "split_seed", "seed"):

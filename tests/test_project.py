@@ -105,14 +105,15 @@ ALLOWED = {
     "analysis/features.py": FOUNDATION | {"data", "networks", "runs", "training"},
     "analysis/sides.py": FOUNDATION | {"data", "networks"},
     "analysis/diagnose.py": FOUNDATION | {"data", "networks", "runs"},
-    "comparison": FOUNDATION | {"data", "bases", "runs"},
+    "comparison": FOUNDATION | {"data", "bases", "networks", "runs", "training"},
     "figures": {"support"},
     "exercises": FOUNDATION | {"data", "networks"},
     "exercises/make_small.py": FOUNDATION | {"data", "training"},
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
     "book/pictures.py": FOUNDATION | {"analysis", "figures"},
-    "cli": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "comparison", "book"},
+    "cli": FOUNDATION
+    | {"data", "bases", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "comparison", "book"},
 }
 """What each room may import beside itself."""
 

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from equinotes.config import RunConfig
+from equinotes.config import MAX_L, RunConfig
 from equinotes.support.errors import check_names
 
 if TYPE_CHECKING:
@@ -28,12 +28,25 @@ class Entry:
     """Whether it describes lengths, directions or molecules: `base.Radial`, `base.Angular` or `base.Molecular`."""
     place: str
     """Where it is, as `module:name`."""
+    about: str = ""
+    """What it is, in a few words."""
+    highest: int = MAX_L
+    """Highest order l that it has, of an angular basis."""
+    turns: float = 1e-10
+    """Relative change of numbers of a molecule that is turned, at most."""
 
 
 BASES = {
-    "bessel": Entry("radial", "equinotes.bases.bessel:bessel"),
-    "gaussian": Entry("radial", "equinotes.bases.gaussian:gaussian"),
-    "harmonics": Entry("angular", "equinotes.bases.harmonics:harmonics"),
+    "bessel": Entry("radial", "equinotes.bases.bessel:bessel", "Bessel functions (--radial bessel)"),
+    "gaussian": Entry("radial", "equinotes.bases.gaussian:gaussian", "Gaussians (--radial gaussian)"),
+    "harmonics": Entry("angular", "equinotes.bases.harmonics:harmonics", "spherical harmonics, in every network"),
+    "cartesian": Entry("angular", "equinotes.bases.cartesian:cartesian", "irreducible Cartesian tensors", highest=2),
+    "spectrum": Entry("molecular", "equinotes.bases.spectrum:spectrum", "angular power spectra by harmonics"),
+    "tensors": Entry("molecular", "equinotes.bases.spectrum:tensors", "the same by Cartesian tensors, up to l = 2"),
+    "legendre": Entry("molecular", "equinotes.bases.spectrum:legendre", "the same by Legendre polynomials of all pairs"),
+    "averaged": Entry("molecular", "equinotes.bases.averaged:averaged", "means over rotations: all, T, O, I, random, frames"),
+    "edge_frames": Entry("molecular", "equinotes.bases.edge_frames:edge_frames", "invariants in frames of bonds, up to m_max"),
+    "wavelets": Entry("molecular", "equinotes.bases.wavelets:wavelets", "solid harmonic wavelets on a grid", turns=0.05),
 }
 """Every basis by its name."""
 
@@ -42,7 +55,7 @@ def bases(kind: Kind) -> dict[str, Entry]:
     """All bases of one kind.
 
     >>> list(bases("angular"))
-    ['harmonics']
+    ['harmonics', 'cartesian']
     """
     return {name: entry for name, entry in BASES.items() if entry.kind == kind}
 

@@ -17,7 +17,7 @@ from e3nn import o3
 from jaxtyping import Float
 from torch import Tensor
 
-from equinotes.bases.density import Radial, by_element, density, neighbours, weights
+from equinotes.bases.density import RADIAL, Radial, by_element, density, neighbours, weights
 from equinotes.bases.groups import random_rotations, rotations
 from equinotes.data.batches import Batch
 from equinotes.data.frames import principal_rotations
@@ -29,7 +29,7 @@ def turned(batch: Batch, function: Callable[[Batch], Tensor], turns: Float[np.nd
 
 
 def averaged(
-    batch: Batch, radial: Radial, lmax: int = 4, turns: str = "O", count: int = 48, seed: int = 0
+    batch: Batch, radial: Radial = RADIAL, lmax: int = 4, turns: str = "all", count: int = 48, seed: int = 0
 ) -> Float[Tensor, "molecules columns"]:
     """Squares of random combinations, averaged over rotations: `count` columns for each element of the centre.
 

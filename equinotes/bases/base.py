@@ -24,7 +24,10 @@ class Angular(Protocol):
 
 
 class Molecular(Protocol):
-    """Numbers for each molecule, for a regression: the same however it is turned and its atoms are listed."""
+    """Numbers for each molecule, for a regression: the same however it is turned and its atoms are listed.
+
+    `Entry.turns` says how nearly; options of one basis can give this up, as a mean over few rotations does.
+    """
 
     def __call__(self, batch: Batch, **options: Any) -> Float[Tensor, "molecules columns"]:
         """One row per molecule of the batch."""

@@ -7,18 +7,22 @@ they differ in what they do with directions alone.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equinotes.bases.bessel import bessel
 from equinotes.data.batches import Batch
 
 ELEMENTS = (1, 6, 7, 8, 9)
 """Elements of QM9, each with radial functions and columns of its own."""
 Radial = Callable[[Float[Tensor, " edges"]], Float[Tensor, "edges basis"]]
 """Radial functions of a length [Angstrom]."""
+RADIAL: Radial = partial(bessel, num_basis=4, cutoff=4.0)
+"""Radial functions where none are given."""
 
 
 class Neighbours(NamedTuple):

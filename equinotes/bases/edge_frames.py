@@ -12,13 +12,13 @@ from e3nn import o3
 from jaxtyping import Float
 from torch import Tensor
 
-from equinotes.bases.density import ELEMENTS, Neighbours, Radial, by_element, neighbours, shares, weights
+from equinotes.bases.density import ELEMENTS, RADIAL, Neighbours, Radial, by_element, neighbours, shares, weights
 from equinotes.data.batches import Batch
 from equinotes.data.graphs import BOND_TOLERANCE, COVALENT_RADII
 
 
 def edge_frames(
-    batch: Batch, radial: Radial, lmax: int = 4, m_max: int = 4, count: int = 48, seed: int = 0
+    batch: Batch, radial: Radial = RADIAL, lmax: int = 4, m_max: int = 4, count: int = 48, seed: int = 0
 ) -> Float[Tensor, "molecules columns"]:
     """Invariants of bonds up to m_max, summed by the element of their first end: `count` columns for each, shared by the m.
 

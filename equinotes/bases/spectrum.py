@@ -13,12 +13,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equinotes.bases.cartesian import cartesian
-from equinotes.bases.density import Neighbours, Radial, by_element, density, neighbours, shares, weights
+from equinotes.bases.density import RADIAL, Neighbours, Radial, by_element, density, neighbours, shares, weights
 from equinotes.data.batches import Batch
+
+ORDERS = (0, 1, 2, 3, 4)
+"""Orders where none are given."""
 
 
 def spectrum(
-    batch: Batch, radial: Radial, ls: Sequence[int], count: int = 48, seed: int = 0
+    batch: Batch, radial: Radial = RADIAL, ls: Sequence[int] = ORDERS, count: int = 48, seed: int = 0
 ) -> Float[Tensor, "molecules columns"]:
     """Power spectra by spherical harmonics, summed over atoms of each element: `count` columns for each, shared by the orders."""
     near = neighbours(batch, radial)
@@ -27,7 +30,7 @@ def spectrum(
 
 
 def tensors(
-    batch: Batch, radial: Radial, ls: Sequence[int], count: int = 48, seed: int = 0
+    batch: Batch, radial: Radial = RADIAL, ls: Sequence[int] = ORDERS[:3], count: int = 48, seed: int = 0
 ) -> Float[Tensor, "molecules columns"]:
     """The same by Cartesian tensors, for orders up to 2."""
     near = neighbours(batch, radial)
@@ -35,7 +38,7 @@ def tensors(
 
 
 def legendre(
-    batch: Batch, radial: Radial, ls: Sequence[int], count: int = 48, seed: int = 0
+    batch: Batch, radial: Radial = RADIAL, ls: Sequence[int] = ORDERS, count: int = 48, seed: int = 0
 ) -> Float[Tensor, "molecules columns"]:
     """The same by Legendre polynomials of the angles between all pairs of neighbours."""
     near = neighbours(batch, radial)

@@ -67,9 +67,16 @@ PAIRS = {
 
 
 def both_ways(batch: Batch) -> Batch:
-    """The batch with every edge in both directions, each once."""
-    edges = torch.cat([batch.edge_index, batch.edge_index.flip(0)], dim=1)
-    return replace(batch, edge_index=torch.unique(edges, dim=1))
+    """The batch with every edge in both directions, each once: first all in one direction, then all in the other."""
+    source, target = torch.unique(batch.edge_index.sort(dim=0, descending=True).values, dim=1)
+    forward = torch.stack([source, target])
+    return replace(batch, edge_index=torch.cat([forward, forward.flip(0)], dim=1))
+
+
+def all_pairs(batch: Batch) -> Batch:
+    """The batch with edges between all atoms, in the order of `both_ways`: the graph within a cutoff beyond the molecule."""
+    forward = torch.tril_indices(len(batch.z), len(batch.z), -1)
+    return replace(batch, edge_index=torch.cat([forward, forward.flip(0)], dim=1))
 
 
 def difference(name: str, pair: str) -> float:

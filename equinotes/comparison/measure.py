@@ -60,7 +60,7 @@ def measure(name: str, qm9: QM9, *, size: int | None = None, progress: bool = Tr
         mae = np.abs(model(counts[test], x[test]) - y[test]).mean()
         some = test[: rules.TURNED]
         turned = _change(name, qm9, rows[some], seed, model, counts[some], "turned")
-        tops = np.flatnonzero(_tops(qm9, rows))[: rules.TURNED]
+        tops = np.flatnonzero(nearly_tops(qm9, rows))[: rules.TURNED]
         shaken, of_tops = (_change(name, qm9, rows[part], seed, model, counts[part], "shaken") for part in (some, tops))
         errors.append((name, seed, len(model.coefficients), mae, model.penalty, turned, shaken, of_tops, len(tops)))
     named = ["basis", "seed", "columns", "mae_eV", "penalty", "turned_eV", "shaken_eV", "shaken_tops_eV", "tops"]
@@ -118,7 +118,7 @@ def _counts(qm9: QM9, rows: Int[np.ndarray, " molecules"]) -> Float[np.ndarray, 
     return found
 
 
-def _tops(qm9: QM9, rows: Sequence[int] | Int[np.ndarray, " molecules"]) -> np.ndarray:
+def nearly_tops(qm9: QM9, rows: Sequence[int] | Int[np.ndarray, " molecules"]) -> np.ndarray:
     """Whether two spreads of the nuclear charge along principal axes are nearly the same."""
     found = []
     for row in np.asarray(rows).tolist():

@@ -17,9 +17,16 @@ TINY = 1e-16
 
 def plot_pattern(bars: Mapping[str, Mapping[str, float]], matrix: Float[np.ndarray, "3 3"]) -> Figure:
     """One bond pattern in several bases: a panel of bars for each, by the names of its numbers, and a matrix as an image."""
-    fig, axes = plt.subplots(1, len(bars) + 1, figsize=(2.5 * (len(bars) + 1), 2.9), layout="constrained")
+    panels = len(bars) + 1
+    across = min(panels, 4)
+    down = -(-panels // across)
+    fig, grid = plt.subplots(down, across, figsize=(2.5 * across, 2.9 * down), squeeze=False, layout="constrained")
+    for spare in grid.flat[panels:]:
+        spare.remove()
+    axes = grid.flat[:panels]
     for ax, (title, values) in zip(axes, bars.items(), strict=False):
         ax.bar(list(values), list(values.values()), color=[order_colour(k) for k in range(len(values))])
+        ax.axhline(0, color=GREY, linewidth=0.8)
         ax.set_title(title, fontsize=11)
         ax.tick_params(axis="x", labelrotation=60)
     size = np.abs(matrix).max()

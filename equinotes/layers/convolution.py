@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from equinotes.config import MAX_L
 from equinotes.data.batches import Batch
 from equinotes.irreps import natural
 from equinotes.layers.coupling import coupling
@@ -37,12 +38,14 @@ class Convolution(nn.Module):
         self.radial = FullyConnectedNet([num_basis, hidden, num_paths * self.mul_in * self.mul_out], silu)
         self.scale = 1 / (degree_norm * hidden**0.5)
         self.path_factors: Tensor | None = None
+        self.m_max = MAX_L
+        """Largest |m| about an edge that its messages keep."""
 
     def forward(
         self, x: Float[Tensor, "atoms components mul"], edges: Geometry, only_scalars: bool = False
     ) -> Float[Tensor, "atoms components_out mul_out"]:
         """Messages summed at the targets; with `only_scalars` only the l = 0 component is computed."""
-        way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out)
+        way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out, self.m_max)
         hidden = self.radial.layer0(edges.basis) * self.scale
         banks = way.banks(_weight(self))
         return Messages.apply(x, hidden, edges.vectors, edges, way, *banks)
@@ -94,8 +97,8 @@ class Fast:
 
     first, inner = FirstConvolution, Convolution
 
-    def __init__(self, ls: tuple[int, ...], mul: int, radial: Radial) -> None:
-        self.ls, self.mul, self.radial = ls, mul, radial
+    def __init__(self, ls: tuple[int, ...], mul: int, radial: Radial, m_max: int = MAX_L) -> None:
+        self.ls, self.mul, self.radial, self.m_max = ls, mul, radial, m_max
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms 1 mul"]:
@@ -104,7 +107,7 @@ class Fast:
 
     def edges(self, batch: Batch) -> Geometry:
         """Directions, lengths and coupling matrices of a batch, shared by all blocks."""
-        return geometry(batch, self.ls, self.mul, self.radial)
+        return geometry(batch, self.ls, self.mul, self.radial, self.m_max)
 
     @staticmethod
     def split(x: Float[Tensor, "atoms components mul"], irreps: str) -> dict[str, Float[Tensor, "atoms mul m"]]:

@@ -13,6 +13,7 @@ multiply slices of the lifted features by weight matrices:
   one product per m >= 0 maps all l1 >= m to all l3 >= m; then rotate back.
 
 By frame computes more weights but lifts less and multiplies fewer rows; by path is faster with low orders and many channels.
+With an m_max below lmax the products in the frame stop at m_max.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equinotes.config import MAX_L
 from equinotes.layers.constants import moved
 from equinotes.layers.frames import POLE, frames, smooth_frames
 from equinotes.layers.paths import Path, clebsch_gordan, path_norm, paths
@@ -72,6 +74,7 @@ class ByPath:
 
     def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...]) -> None:
         self.ls, self.mul, self.ls_out = ls, mul, ls_out
+        self.components_out = components(ls_out)[ls_out[-1]].stop
         self.paths_to = {l3: [path for path in every if path.l3 == l3] for l3 in ls_out}
         self.places = torch.tensor([every.index(path) for some in self.paths_to.values() for path in some])
         self.products = products([(2 * l3 + 1, len(some), 1) for l3, some in self.paths_to.items()])
@@ -105,12 +108,16 @@ class ByPath:
 
 
 class ByFrame:
-    """In the bond frame, one product per m couples all orders; arguments as for `ByPath`."""
+    """In the bond frame, one product per m couples all orders; arguments as for `ByPath`.
 
-    def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...]) -> None:
-        self.ls, self.mul, self.ls_out, self.every = ls, mul, ls_out, every
+    Components with |m| above `m_max` in the bond's frame are left out, which keeps the symmetry exact: frames turn with bonds.
+    """
+
+    def __init__(self, ls: tuple[int, ...], mul: int, every: list[Path], ls_out: tuple[int, ...], m_max: int = MAX_L) -> None:
+        self.ls, self.mul, self.ls_out, self.every, self.m_max = ls, mul, ls_out, every, min(m_max, ls[-1])
+        self.components_out = components(ls_out)[ls_out[-1]].stop
         self.rotates = len(ls_out) > 1
-        self.ms = range(ls_out[-1] + 1)
+        self.ms = range(min(ls_out[-1], m_max) + 1)
         self.products = products([(1 + (m > 0), sum(l >= m for l in ls), sum(l >= m for l in ls_out)) for m in self.ms])
 
     def work(self) -> int:
@@ -137,7 +144,7 @@ class ByFrame:
     def _order(self) -> Int[Tensor, " lifted"]:
         """Component of each lifted row."""
         where = components(self.ls)
-        signed = [(l, sign * m) for m in range(self.ls[-1] + 1) for sign in ((-1, 1) if m else (0,)) for l in self.ls if l >= m]
+        signed = [(l, sign * m) for m in range(self.m_max + 1) for sign in ((-1, 1) if m else (0,)) for l in self.ls if l >= m]
         return torch.tensor([where[l].start + l + m for l, m in signed])
 
     @cached_property
@@ -171,11 +178,15 @@ class ByFrame:
 
 
 @cache
-def coupling(ls: tuple[int, ...], mul: int, ls_layer: tuple[int, ...], ls_out: tuple[int, ...]) -> ByPath | ByFrame:
-    """The cheaper coupling for the outputs `ls_out` of a layer from `ls` to `ls_layer`.
+def coupling(
+    ls: tuple[int, ...], mul: int, ls_layer: tuple[int, ...], ls_out: tuple[int, ...], m_max: int = MAX_L
+) -> ByPath | ByFrame:
+    """The cheaper coupling for the outputs `ls_out` of a layer from `ls` to `ls_layer`; by frame where `m_max` leaves some m out.
 
-    The choice depends on `ls` and `mul` alone, so that all layers of a network share the lifting matrices.
+    The choice depends on `ls`, `mul` and `m_max` alone, so that all layers of a network share the lifting matrices.
     """
+    if m_max < ls[-1]:
+        return ByFrame(ls, mul, paths(ls, ls, ls_layer), ls_out, m_max)
     all_outputs = ls, mul, paths(ls, ls, ls), ls
     less = ByPath(*all_outputs).work() <= ByFrame(*all_outputs).work()
     return (ByPath if less else ByFrame)(ls, mul, paths(ls, ls, ls_layer), ls_out)

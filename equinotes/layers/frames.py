@@ -42,6 +42,15 @@ def smooth_frames(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...]) -> lis
     return [base @ frame for base, frame in zip(bases, frames(local, ls), strict=True)]
 
 
+def near_axis(vectors: Float[Tensor, "bonds 3"], ls: tuple[int, ...], m_max: int) -> dict[int, Float[Tensor, "bonds m m"]]:
+    """Projections of features of each order onto components with |m| up to `m_max` in the frame of the bond: D 1(|m|) D^T."""
+    chosen = smooth_frames if vectors.requires_grad else frames
+    return {
+        l: D[:, :, max(0, l - m_max) : l + m_max + 1] @ D[:, :, max(0, l - m_max) : l + m_max + 1].transpose(1, 2)
+        for l, D in zip(ls, chosen(vectors, ls), strict=True)
+    }
+
+
 def turned_about_y(x: Float[Tensor, "*bonds m c"], angle: Float[Tensor, " bonds"]) -> Float[Tensor, "bonds m c"]:
     """Features of one order after rotations about y: components m and -m mix by m times the angle.
 

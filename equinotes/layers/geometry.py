@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from equinotes.bases.harmonics import harmonics
+from equinotes.config import MAX_L
 from equinotes.data.batches import Batch
 from equinotes.layers.coupling import coupling
 from equinotes.layers.edge_vectors import edge_vectors
@@ -38,8 +39,8 @@ class Geometry:
     """One-hot element of each edge's source."""
 
 
-def geometry(batch: Batch, ls: tuple[int, ...], mul: int, radial: Radial) -> Geometry:
-    """Everything about a batch that does not depend on weights; `radial` is the radial basis.
+def geometry(batch: Batch, ls: tuple[int, ...], mul: int, radial: Radial, m_max: int = MAX_L) -> Geometry:
+    """Everything about a batch that does not depend on weights; `radial` is the radial basis, `m_max` that of the convolutions.
 
     Where `batch.pos` requires gradients, energies of the fast network have exact derivatives with respect to positions:
     `-torch.autograd.grad(net(batch).sum(), batch.pos)[0]` are forces [target's unit per Angstrom]. Otherwise no graph is kept.
@@ -55,7 +56,7 @@ def geometry(batch: Batch, ls: tuple[int, ...], mul: int, radial: Radial) -> Geo
         example = batch.example
     is_element = batch.z[source].view(bonds, 2, 1) == batch.z[example]
     with torch.no_grad():
-        lift = coupling(ls, mul, ls, ls).lift(vectors.detach(), sh)
+        lift = coupling(ls, mul, ls, ls, m_max).lift(vectors.detach(), sh)
     return Geometry(
         source=source,
         target=target,

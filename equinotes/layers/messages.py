@@ -53,11 +53,11 @@ class Messages(torch.autograd.Function):
         mul_out = _mul_out(x, way.products[0], banks[0])
 
         def messages(tiles: Sequence[Tile]) -> Tensor:
-            out = x.new_zeros(len(x), way.products[-1].out.stop, mul_out)
+            out = x.new_zeros(len(x), way.components_out, mul_out)
             for bonds, both in tiles:
                 lift = edges.lift[both, : way.products[-1].lifted.stop]
                 lifted = _bmm("lifted", lift, _gather("source", x, edges.source[both]))
-                message = buffer("message", out, len(lifted), *out.shape[1:])
+                message = buffer("message", out, len(lifted), way.products[-1].out.stop, mul_out)
                 for product, bank in zip(way.products, banks, strict=True):
                     y = _pairs("y", lifted, product, product.lifted)
                     w = _weights(hidden[bonds], bank, y)

@@ -13,9 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equinotes.bases.harmonics import harmonics
+from equinotes.config import MAX_L
 from equinotes.data.batches import Batch
 from equinotes.layers.constants import leave_out_of_state_dict
 from equinotes.layers.edge_vectors import edge_vectors
+from equinotes.layers.frames import near_axis
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Edges:
     """Spherical harmonics of the directions."""
     basis: Float[Tensor, "edges basis"]
     """Radial functions of the lengths."""
+    kept: dict[int, Float[Tensor, "edges m m"]] | None = None
+    """Projections of source features of each order onto |m| up to m_max about the edge; None where nothing is left out."""
 
 
 class Convolution(nn.Module):
@@ -73,9 +77,24 @@ class Convolution(nn.Module):
         All outputs are computed, `only_scalars` or not.
         """
         source, target = edges.index
-        messages = self.tensor_product(x[source], edges.sh, self.radial(edges.basis))
+        kept = self._kept(x[source], edges)
+        messages = self.tensor_product(kept, edges.sh, self.radial(edges.basis))
         sums = messages.new_zeros(len(x), messages.shape[-1])
         return sums.index_add(0, target, messages) / self.degree_norm
+
+    def _kept(self, x: Float[Tensor, "edges irreps_in"], edges: Edges) -> Float[Tensor, "edges irreps_in"]:
+        """Source features of every edge without large |m| about it.
+
+        Coupling to the harmonics of the edge keeps m.
+        """
+        if edges.kept is None:
+            return x
+        irreps = self.tensor_product.irreps_in1
+        parts = [
+            x[:, where].unflatten(1, (block.mul, block.ir.dim)) @ edges.kept[block.ir.l]
+            for block, where in zip(irreps, irreps.slices(), strict=True)
+        ]
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
 
 
 class Reference:
@@ -83,8 +102,8 @@ class Reference:
 
     first = inner = Convolution
 
-    def __init__(self, ls: tuple[int, ...], mul: int, radial: Callable[[Tensor], Tensor]) -> None:
-        self.ls, self.radial = ls, radial
+    def __init__(self, ls: tuple[int, ...], mul: int, radial: Callable[[Tensor], Tensor], m_max: int = MAX_L) -> None:
+        self.ls, self.radial, self.m_max = ls, radial, m_max
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms mul"]:
@@ -94,7 +113,8 @@ class Reference:
     def edges(self, batch: Batch) -> Edges:
         """Harmonics and radial basis of a batch, computed once for all blocks."""
         vectors = edge_vectors(batch.pos, batch.edge_index)
-        return Edges(batch.edge_index, harmonics(vectors, self.ls), self.radial(vectors.norm(dim=1)))
+        kept = near_axis(vectors, self.ls, self.m_max) if self.m_max < self.ls[-1] else None
+        return Edges(batch.edge_index, harmonics(vectors, self.ls), self.radial(vectors.norm(dim=1)), kept)
 
     @staticmethod
     def split(x: Float[Tensor, "atoms dim"], irreps: str) -> dict[str, Float[Tensor, "atoms mul m"]]:

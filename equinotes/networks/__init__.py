@@ -62,7 +62,7 @@ NETWORKS = {
     "paper": Entry(
         "equinotes.networks.paper:PaperNetwork",
         reads="ls mul num_blocks atom_dim num_basis radial cutoff graph degree_norm gate last_block skips curriculum "
-        "reinitialise body_order",
+        "reinitialise body_order m_max",
         refuses=unmasked,
     ),
     "nequip": Entry(

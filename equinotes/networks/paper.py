@@ -36,6 +36,9 @@ class PaperNetwork(Layered):
     `config.skips` says which features the sum above adds to those of the convolution. Orders that it leaves out have their
     convolution multiplied by a constant (`without_skip`), so that features stay as large; "dense" adds the mean of all blocks
     before in place of the last one. All kinds have the same parameters.
+
+    A `config.m_max` below the highest order leaves out components of large |m| about an edge from its messages, as in eSCN
+    (Passaro and Zitnick, arXiv 2302.03655): rotations stay exact, work falls, parameters stay as many.
     """
 
     implementations = tuple(IMPLEMENTATIONS)
@@ -43,7 +46,7 @@ class PaperNetwork(Layered):
     def __init__(self, config: RunConfig, implementation: str = "fast", *, all_outputs: bool = False) -> None:
         super().__init__(len(config.auxiliary))
         self.config, self.all_outputs = config, all_outputs
-        self.layout = IMPLEMENTATIONS[implementation](config.ls, config.mul, radial_basis(config))
+        self.layout = IMPLEMENTATIONS[implementation](config.ls, config.mul, radial_basis(config), config.m_max)
         self.ls_by_block = [config.ls] * config.num_blocks
         if config.last_block == "scalars":
             self.ls_by_block[-1] = (0,)
@@ -56,6 +59,8 @@ class PaperNetwork(Layered):
             convolution = self.layout.inner if k else self.layout.first
             irreps = (self.layers[k].irreps, irreps_of(config.ls, 1), irreps_out)
             self.blocks.append(convolution(*irreps, config.num_basis, config.mul, config.degree_norm))
+            if isinstance(self.blocks[-1], Convolution):
+                self.blocks[-1].m_max = config.m_max
         self.gates = nn.ModuleList(Gate(len(ls), config.mul) for ls in self.ls_by_block if config.gate)
         self.products = nn.ModuleList(ManyBody(irreps, config.body_order) for irreps in outs if config.body_order > 2)
         self.readout = nn.Parameter(torch.randn(config.mul))

@@ -50,7 +50,7 @@ class Stacked:
     def geometry(self, batch: Batch) -> Geometry:
         """What the batches' bonds are to all blocks; weights play no part in it."""
         config = self.config
-        return geometry(batch, config.ls, config.mul, self.radial)
+        return geometry(batch, config.ls, config.mul, self.radial, config.m_max)
 
     def outputs(self, batch: Batch, edges: Geometry, weights: Weights | None = None) -> Float[Tensor, "networks molecules"]:
         """What each network's loss sees, of molecules of its own part of the batch, as `Network.outputs` has it.
@@ -98,7 +98,7 @@ def convolve(
     only_scalars: bool,
 ) -> Float[Tensor, "atoms components_out mul_out"]:
     """The convolution of `layers.convolution`, with weights of several networks."""
-    way = coupling(layer.ls, layer.mul_in, layer.ls_out, layer.ls_out[:1] if only_scalars else layer.ls_out)
+    way = coupling(layer.ls, layer.mul_in, layer.ls_out, layer.ls_out[:1] if only_scalars else layer.ls_out, layer.m_max)
     hidden = _hidden(layer, first, edges)
     banks = torch.vmap(way.banks)(second.unflatten(1, layer.weight_shape[:1]).view(len(second), *layer.weight_shape))
     products = way.products

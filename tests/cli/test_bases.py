@@ -11,8 +11,10 @@ def test_rows_are_listed_measured_and_printed(qm9, tmp_path, capsys, monkeypatch
     monkeypatch.setattr(rules, "TRAIN", 120)
     monkeypatch.setattr(rules, "VALIDATION", 20)
     assert cli.main(["bases", "list"]) == 0
-    assert "Cartesian tensors" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "Cartesian tensors" in listed and "molecular  solid harmonic wavelets" in listed and "PaiNN" in listed
     assert cli.main(["bases", "run", "cartesian", "harmonics", "--results-dir", str(tmp_path)]) == 0
+    assert cli.main(["bases", "costs", "--results-dir", str(tmp_path)]) == 0
     assert cli.main(["bases", "--results-dir", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "twist 3, twist 5, same angles" in printed and "turned_eV" in printed

@@ -7,14 +7,15 @@ import pytest
 from equinotes.book.notebooks import run_notebook
 from equinotes.book.parameters import read_notebook
 from equinotes.comparison.confusions import PAIRS
+from equinotes.comparison.networks import NETWORKS
 from equinotes.comparison.rows import ROWS
-from equinotes.comparison.store import load
+from equinotes.comparison.store import LABELS, load
 from equinotes.comparison.table import blind, paired_change, table
 
 
 def made_up(names):
     rng = np.random.default_rng(0)
-    number = {name: k for k, name in enumerate(ROWS)}
+    number = {name: k for k, name in enumerate(LABELS)}
     errors = pd.DataFrame([
         {"basis": name, "seed": seed, "columns": 180, "mae_eV": 0.3 + 0.01 * number[name] + 0.001 * seed, "penalty": 1.0,
          "turned_eV": 0.1, "shaken_eV": 0.1, "shaken_tops_eV": 0.2, "tops": 3}
@@ -26,9 +27,11 @@ def made_up(names):
 
 
 def test_the_table_has_a_number_in_every_cell():
-    whole = table(made_up(ROWS))
+    whole = table(made_up(LABELS))
     assert whole["basis"].tolist() == list(ROWS)
-    assert not whole.isna().to_numpy().any()
+    networks = table(made_up(LABELS), NETWORKS)
+    assert networks["basis"].tolist() == list(NETWORKS)
+    assert not pd.concat([whole, networks]).isna().to_numpy().any()
     assert whole.set_index("basis").loc["l2", "mae_eV"] == pytest.approx(0.321)
     assert whole["spread_eV"].to_numpy() == pytest.approx(0.001)
     assert whole.set_index("basis").loc[["l2", "harmonics"], "cost"].tolist() == [2.0, 1.0]
@@ -48,17 +51,21 @@ def test_rows_are_compared_seed_by_seed():
 def test_what_is_stored_is_complete_and_from_one_commit_each():
     tables = load()
     names = set(tables["errors"]["basis"])
-    assert {"l0", "l2", "cartesian", "harmonics", "octahedron", "random24"} <= names <= set(ROWS)
+    assert {"l0", "l2", "cartesian", "harmonics", "octahedron", "random24"} <= names <= set(LABELS)
     for name in ("costs", "confusions"):
         assert set(tables[name]["basis"]) == names
     mae = tables["errors"].pivot_table(index="seed", columns="basis", values="mae_eV")
     for one, other in (("cartesian", "l2"), ("legendre", "harmonics")):
         np.testing.assert_allclose(mae[one], mae[other], rtol=1e-6)
-    exact = [name for name in names if ROWS[name].columns.__name__ in ("spectrum", "tensors", "legendre", "edge_frames")]
+    exact = [
+        name
+        for name in names
+        if name in NETWORKS or ROWS[name].columns.__name__ in ("spectrum", "tensors", "legendre", "edge_frames")
+    ]
     assert (tables["errors"][tables["errors"]["basis"].isin(exact)]["turned_eV"] < 1e-9).all()
 
 
-@pytest.mark.parametrize("names", [[], list(ROWS)], ids=["nothing", "everything"])
+@pytest.mark.parametrize("names", [[], list(LABELS)], ids=["nothing", "everything"])
 def test_the_chapter_runs_with_what_is_stored(names, tmp_path):
     if names:
         for name, rows in made_up(names).items():
@@ -66,5 +73,7 @@ def test_the_chapter_runs_with_what_is_stored(names, tmp_path):
     page = run_notebook(
         "14_other_bases", {"results_dir": str(tmp_path), "molecules": 120}, out=tmp_path / "out.ipynb", progress=False
     )
-    text = str(read_notebook(page).cells)
+    text = str(read_notebook(page).cells).replace("\\xa0", " ").replace("\xa0", " ")
     assert ("Cartesian tensors, l ≤ 2 | 180 | 0.331" in text) == bool(names)
+    assert ("PaiNN, vectors it makes | 180 | 0.571" in text) == bool(names)
+    assert ("COST" in text or "ERR eV" in text) is False

@@ -100,9 +100,8 @@ def plot_harmonics(
     ax.set_xticks(
         [2.2 * m for m in range(-highest, highest + 1)], [f"{m}".replace("-", "−") for m in range(-highest, highest + 1)]
     )
-    ax.set_yticks([-2.2 * k for k in range(len(orders))], [str(l) for l in orders])
+    ax.set_yticks([-2.2 * k for k in range(len(orders))], [f"l = {l}" for l in orders])
     ax.set_xlabel("m", fontsize=letters)
-    ax.set_ylabel("l", fontsize=letters, rotation=0, va="center")
     ax.tick_params(length=0, labelsize=letters)
     ax.spines[:].set_visible(False)
     ax.grid(False)

@@ -57,7 +57,7 @@ def test_errors_without_1_and_2_follow_from_the_predictions(tables, page, size):
     interval = stats.ttest_ind(without, four, equal_var=False).confidence_interval(0.9)
     ends = np.expm1([without.mean() - four.mean(), interval.low, interval.high])
     assert change_text(*ends) in page.split("(decides-c3)=")[1].split("(decides-c4)=")[0]
-    assert change_text(*ends) in page.split("## In three sentences")[1].split("(decides-chart)=")[0]
+    assert change_text(*ends) in page.split("## In short")[1].split("(decides-chart)=")[0]
 
 
 def test_damages_follow_from_the_stored_draws(tables, page):
@@ -115,7 +115,7 @@ def test_runs_and_rules_have_their_dates(tables, page):
     first = tables["runs"]["started"].min()
     assert first > date and ", after that" in page
     for device, runs in tables["runs"].drop_duplicates("run_id").groupby("device_name"):
-        assert re.search(rf"\| {device} \| .* \| {len(runs)} \|", page)
+        assert re.search(rf"\| {device} \(\w+\) \| .* \| {len(runs)} \|", page)
     for experiment, configs in SECOND.experiments().items():
         stored = (tables["runs"]["experiment"] == experiment).sum()
         assert f"| {experiment} | {stored} | {len(configs)} |" in page

@@ -5,7 +5,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+
+from equinotes.support.templates import sentences
 
 ROOT = Path(__file__).parents[2]
 THEORY = [*sorted((ROOT / "book" / "theory").glob("*.md")), ROOT / "book" / "paper.md"]
@@ -76,3 +79,9 @@ def test_theory_stands_before_its_notebook_and_conventions_in_the_reference():
     ]
     places = [contents.find(entry) for entry in order]
     assert -1 not in places and places == sorted(places)
+
+
+@pytest.mark.parametrize(("clear", "said"), [(True, "worse"), (False, "not clearly different")])
+def test_a_change_is_called_worse_only_where_it_is_clear(clear, said):
+    changes = pd.DataFrame({"l": [3], "mean_eV": [0.04], "low_eV": [-0.003], "high_eV": [0.105], "clear": [clear]})
+    assert f"**{said}**" in sentences("lessons")("use_and_need", used=["$l=1$"], most=None, changes=changes, dead=0.8)

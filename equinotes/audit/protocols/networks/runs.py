@@ -87,7 +87,6 @@ PLACES = (
 
 
 @cache
-@cache
 def configuration(place: Place, ls: Orders, seed: int) -> RunConfig:
     """The run of a network with these orders."""
     fields = SIZES | FIELDS[place.network] | GRAPHS[place.graph].get(place.network, {}) | TARGETS[place.target]

@@ -1,5 +1,6 @@
 """What the paper reports (https://laserkelvin.github.io/neurips24-ai4mat-slides), and what its networks hold."""
 
+from functools import cache
 from typing import NamedTuple
 
 from equinotes.analysis.harmonics import selection_rules
@@ -36,5 +37,9 @@ def counted_parameters(ls: tuple[int, ...], mul: int) -> int:
     >>> counted_parameters((0, 1, 2), 32)
     1648034
     """
-    paths = int(selection_rules(ls).allowed.sum())
-    return 6400 + (20 * mul + 64 * mul**2 * len(ls)) + 4 * (20 * mul + paths * mul**3) + mul + 2
+    return 6400 + (20 * mul + 64 * mul**2 * len(ls)) + 4 * (20 * mul + _count_paths(tuple(ls)) * mul**3) + mul + 2
+
+
+@cache
+def _count_paths(ls: tuple[int, ...]) -> int:
+    return int(selection_rules(ls).allowed.sum())

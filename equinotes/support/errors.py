@@ -1,7 +1,9 @@
 """Errors for the user: the command line prints their message in one line, and shows a traceback for every other error."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import accumulate
 
 
 class UserError(ValueError):
@@ -20,8 +22,8 @@ class NotFinite(UserError, FloatingPointError):
     """A result that is infinite or not a number."""
 
 
-MOST = 24
-"""Names that are listed at most where none is near."""
+MOST = 400
+"""Characters of known names that are listed at most where none is near."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -32,8 +34,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     near = get_close_matches(name, known, n=3, cutoff=0.4)
-    listed = ", ".join(sorted(known)[:MOST]) + (f" and {len(known) - MOST} more" if len(known) > MOST else "")
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {listed}"
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {_listed(sorted(known))}"
     return f"unknown {kind} {name!r}; {hint}"
 
 
@@ -43,3 +44,10 @@ def check_names(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise UserError(unknown(kind, name, known))
+
+
+def _listed(names: list[str]) -> str:
+    """As many of the names as there is room for, and how many are left."""
+    ends = list(accumulate(len(name) + 2 for name in names))
+    shown = names[: bisect_right(ends, MOST)]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(shown) < len(names) else "")

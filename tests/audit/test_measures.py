@@ -114,7 +114,8 @@ def test_a_new_claim_comes_to_the_command_line_and_to_the_ledger(monkeypatch, st
     evidence = sentences("first")("evidence", claim="C7", numbers=judged["numbers"])
     row = {"claim": claim, "verdict": judged["verdict"], "evidence": evidence, "sureness": ""}
     table = sentences("ledger")("table_of_claims", rows=[row])
-    assert "| **[C7](#claim-c7)** A new claim. | Its opposite. | runs: 196 |" in table
+    assert "| **[C7](#claim-c7)** A new claim. |" in table and "reproduced</span>" in table
+    assert evidence.strip() == "runs: 196"
 
 
 def test_means_over_seeds_are_nothing_where_nothing_was_examined():

@@ -27,7 +27,7 @@ def test_every_field_of_the_configuration_changes_the_name(monkeypatch):
         graph="radius", degree_norm=1.0, gate=True, last_block="scalars", epochs=2, batch_size=4, lr=0.1, weight_decay=0.1,
         num_train=7, num_val=7, num_test=7, split_seed=1, seed=1, network="nequip", schedule="cosine", average=0.9,
         terms=["two"], term_weights=[2.0], parity="all", heads=4, channels_div=4, pooling="max", attribute_lmax=2,
-        radial="gaussian", body_order=3,
+        radial="gaussian", body_order=3, m_max=0,
         skips="none", curriculum="rising", pretrain_epochs=2, reinitialise="all",
     )  # fmt: skip
     monkeypatch.setattr("equinotes.training.terms.TERMS", {"one": "", "two": ""})

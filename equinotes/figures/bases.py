@@ -9,34 +9,43 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from equinotes.figures.style import GREY, ORDER_COLOURS, SEQUENTIAL, SERIES, SIGNED, order_colour
+from equinotes.figures.style import GREY, SEQUENTIAL, SERIES, SIGNED, order_colour
 
 TINY = 1e-16
 """Differences below this are drawn as this."""
 
 
-def plot_pattern(bars: Mapping[str, Mapping[str, float]], matrix: Float[np.ndarray, "3 3"]) -> Figure:
-    """One bond pattern in several bases: a panel of bars for each, by the names of its numbers, and a matrix as an image."""
-    panels = len(bars) + 1
-    across = min(panels, 4)
+def plot_pattern(
+    bars: Mapping[str, Mapping[str, float]], matrices: Mapping[str, Float[np.ndarray, "3 3"]] | None = None
+) -> Figure:
+    """One bond pattern in several bases: a panel of bars for each, by the names of its numbers, and matrices as images.
+
+    Bars that are named after an order (`l=2`) have its colour.
+    """
+    matrices = matrices or {}
+    panels = len(bars) + len(matrices)
+    across = min(panels, 3)
     down = -(-panels // across)
-    fig, grid = plt.subplots(down, across, figsize=(2.5 * across, 2.9 * down), squeeze=False, layout="constrained")
+    fig, grid = plt.subplots(down, across, figsize=(2.8 * across, 2.6 * down), squeeze=False, layout="constrained")
     for spare in grid.flat[panels:]:
         spare.remove()
-    axes = grid.flat[:panels]
-    for ax, (title, values) in zip(axes, bars.items(), strict=False):
-        ax.bar(list(values), list(values.values()), color=[order_colour(k) for k in range(len(values))])
+    axes = iter(grid.flat[:panels])
+    for (title, values), ax in zip(bars.items(), axes, strict=False):
+        ax.bar(list(values), list(values.values()), color=[_colour_of(name) for name in values])
         ax.axhline(0, color=GREY, linewidth=0.8)
-        ax.set_title(title, fontsize=11)
-        ax.tick_params(axis="x", labelrotation=60)
-    size = np.abs(matrix).max()
-    axes[-1].imshow(matrix, cmap=SIGNED, vmin=-size, vmax=size)
-    axes[-1].set_title("Cartesian tensor, l = 2", fontsize=11)
-    axes[-1].set_xticks(range(3), "xyz")
-    axes[-1].set_yticks(range(3), "xyz")
-    axes[-1].grid(visible=False)
-    axes[0].set_ylabel("strength")
+        ax.set_title(title, fontsize=12)
+    for (title, matrix), ax in zip(matrices.items(), axes, strict=True):
+        size = np.abs(matrix).max()
+        ax.imshow(matrix, cmap=SIGNED, vmin=-size, vmax=size)
+        ax.set_title(title, fontsize=12)
+        ax.set_xticks(range(3), "xyz")
+        ax.set_yticks(range(3), "xyz")
+        ax.grid(visible=False)
     return fig
+
+
+def _colour_of(name: str) -> str:
+    return order_colour(int(name[2:])) if name.startswith("l=") else GREY
 
 
 def plot_means(maps: Mapping[str, tuple[Float[np.ndarray, "heights angles"], Float[np.ndarray, "heights angles"]]]) -> Figure:
@@ -96,7 +105,7 @@ def plot_errors(table: pd.DataFrame) -> Figure:
     """
     fig, axes = plt.subplots(1, 2, figsize=(8.4, 0.25 * len(table) + 1.4), sharey=True, layout="constrained")
     places = np.arange(len(table))
-    axes[0].errorbar(table["mae_eV"], places, xerr=table["spread_eV"], fmt="o", color=ORDER_COLOURS[1], elinewidth=1)
+    axes[0].errorbar(table["mae_eV"], places, xerr=table["spread_eV"], fmt="o", color=SERIES(0.0), elinewidth=1)
     axes[1].plot(table["cost"], places, "s", color=SERIES(0.5))
     axes[0].set_yticks(places, table["label"], fontsize=9)
     axes[0].invert_yaxis()

@@ -4,8 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from equinotes.figures import bases as draw
+from equinotes.figures.style import GREY, order_colour
 
 
 @pytest.fixture(autouse=True)
@@ -14,10 +16,15 @@ def closed():
     plt.close("all")
 
 
-def test_a_pattern_has_a_panel_for_each_basis_and_a_matrix():
-    fig = draw.plot_pattern({"orders": {"l=0": 1.0, "l=1": 0.3}, "frame": {"m=0": 0.2}}, np.diag([1.0, -1, 0]))
-    assert [ax.get_title() for ax in fig.axes] == ["orders", "frame", "Cartesian tensor, l = 2"]
+def test_a_pattern_has_a_panel_for_each_basis_and_each_matrix():
+    tensor = np.diag([1.0, -1, 0])
+    fig = draw.plot_pattern({"orders": {"l=0": 1.0, "l=2": 0.3}, "frame": {"m=0": 0.2}}, {"tensor": tensor})
+    assert [ax.get_title() for ax in fig.axes] == ["orders", "frame", "tensor"]
     assert [bar.get_height() for bar in fig.axes[0].patches] == [1.0, 0.3]
+    colours = [to_hex(bar.get_facecolor()) for ax in fig.axes[:2] for bar in ax.patches]
+    assert colours == [to_hex(order_colour(0)), to_hex(order_colour(2)), to_hex(GREY)]
+    assert np.array_equal(fig.axes[2].images[0].get_array(), tensor)
+    assert len(draw.plot_pattern({"lengths": {"B1": 1.0}}).axes) == 1
 
 
 def test_a_mean_is_drawn_on_the_scale_of_its_function():

@@ -51,7 +51,7 @@ def _slides(place: str, page: Any) -> Iterator[str]:
     for section in page.select("article section"):
         heading = section.find(re.compile("h[1-6]"), recursive=False)
         if heading and _text(heading).lower() in LAST:
-            points = section.find_all(["ul", "p"], recursive=False) or section.select("ul")
+            points = [each for each in section.select("ul, ol, p") if not each.find_parent(("li", "details", "figure"))]
             yield f"<h2>{escape(_text(heading))}</h2>{''.join(map(_moved, points))}"
 
 

@@ -24,7 +24,8 @@ CHAPTER = """<blockquote><p><strong>Question.</strong> Which one?</p></blockquot
 <section id="part"><h2>A part</h2><figure id="figure"><img alt="A drawing of one thing" src="../../_images/a.svg">
 <figcaption><p><span class="caption-number">Fig. 1 </span>One thing.</p></figcaption></figure>
 <details><summary>Solution</summary><p id="here">Hidden <a href="../index.html#here">at first</a>.</p></details></section>
-<section id="takeaways"><h2>Takeaways</h2><ul><li>It is that one.</li></ul></section>"""
+<section id="takeaways"><h2>Takeaways</h2><p>In short:</p><div class="cell"><div class="cell_output">
+<ul><li><p>It is that one.</p></li></ul></div></div></section>"""
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><rect width="20" height="20" fill="#08c"/></svg>'
 
 
@@ -91,7 +92,8 @@ def test_a_deck_has_the_question_the_figures_and_the_takeaways(site):
     assert [path.name for path in written] == ["index.html", "one.html"]
     slides = BeautifulSoup(written[1].read_text(), "html.parser").select(".slide")
     assert [slide.select_one("h1, h2").get_text() for slide in slides] == ["One", "A part", "Takeaways"]
-    assert "Which one?" in slides[0].get_text() and "It is that one." in slides[2].get_text()
+    assert "Which one?" in slides[0].get_text()
+    assert slides[2].get_text(" ", strip=True) == "Takeaways In short: It is that one."
     for image in slides[1].select("img"):
         assert (site / "slides" / image["src"]).is_file() and len(image["alt"]) > 10
 

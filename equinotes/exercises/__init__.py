@@ -3,8 +3,8 @@
 Importing this loads no torch; an exercise loads what it needs when it is checked.
 """
 
-from equinotes.exercises.checking import Result, check, exercises
+from equinotes.exercises.checking import Result, check, exercises, seed_cases
 from equinotes.exercises.quiz import show_quiz
 from equinotes.exercises.small import Small, load_small
 
-__all__ = ["Result", "Small", "check", "exercises", "load_small", "show_quiz"]
+__all__ = ["Result", "Small", "check", "exercises", "load_small", "seed_cases", "show_quiz"]

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from equinotes.exercises.checking import Answer, expect
+from equinotes.exercises.checking import Answer, case_seed, expect
 
 
 def angular_spectrum(answer: Answer) -> int:
     """`answer(vectors, weights, l)` returns the sum over all pairs, each neighbour with itself included, of w w' P_l(cos)."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(case_seed())
     cases = [(2, 0), (3, 1), (4, 2), (4, 3), (6, 5)]
     for n, l in cases:
         vectors, weights = rng.normal(size=(n, 3)), rng.normal(size=n)

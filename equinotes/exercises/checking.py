@@ -120,6 +120,25 @@ EXERCISES = {
 """Every exercise that can be checked, by name; a new one is a checker and an entry here."""
 
 
+_seed = 0
+
+
+def seed_cases(seed: int) -> None:
+    """Have later checks draw their random input from this seed (0 or more; 0 as the package is loaded).
+
+    A function that knows the answers of one seed by heart fails under another. Cases that are not random stay as they are.
+    """
+    global _seed  # noqa: PLW0603 - one for the process, as torch.manual_seed
+    if type(seed) is not int or seed < 0:
+        raise UserError(f"a seed is a whole number from 0 on, got {seed!r}")
+    _seed = seed
+
+
+def case_seed() -> int:
+    """The seed that random cases are drawn from."""
+    return _seed
+
+
 class Miss(Exception):
     """A case that a learner's function fails."""
 

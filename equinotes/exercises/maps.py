@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from equinotes.exercises.checking import Answer, Miss, as_array, expect
+from equinotes.exercises.checking import Answer, Miss, as_array, case_seed, expect
 
 
 def melt(answer: Answer) -> int:
     """`answer(stored, turned, k)` is the mean share of each row's k nearest other rows that two arrays have in common."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(case_seed())
     stored = rng.normal(size=(60, 3))
     other = rng.normal(size=(60, 3))
     shifted = stored + 0.3 * rng.normal(size=(60, 3))

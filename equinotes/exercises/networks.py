@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from equinotes.exercises.checking import Answer, Miss, as_array, expect
+from equinotes.exercises.checking import Answer, Miss, as_array, case_seed, expect
 
 TOO_LARGE = "exp(1000) is too large for a float. Take the largest logit off first: a number that all share changes no weight."
 
 
 def attention(answer: Answer) -> int:
     """`answer(logits, target, atoms)` returns the attention weight [edges] of each edge among those into the same atom."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(case_seed())
     chain = np.array([1, 0, 2, 1, 3, 2])
     cases = {
         "a chain of four atoms": (rng.normal(size=6), chain, 4),

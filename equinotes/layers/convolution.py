@@ -38,14 +38,12 @@ class Convolution(nn.Module):
         self.radial = FullyConnectedNet([num_basis, hidden, num_paths * self.mul_in * self.mul_out], silu)
         self.scale = 1 / (degree_norm * hidden**0.5)
         self.path_factors: Tensor | None = None
-        self.m_max = MAX_L
-        """Largest |m| about an edge that its messages keep."""
 
     def forward(
         self, x: Float[Tensor, "atoms components mul"], edges: Geometry, only_scalars: bool = False
     ) -> Float[Tensor, "atoms components_out mul_out"]:
         """Messages summed at the targets; with `only_scalars` only the l = 0 component is computed."""
-        way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out, self.m_max)
+        way = coupling(self.ls, self.mul_in, self.ls_out, self.ls_out[:1] if only_scalars else self.ls_out, edges.m_max)
         hidden = self.radial.layer0(edges.basis) * self.scale
         banks = way.banks(_weight(self))
         return Messages.apply(x, hidden, edges.vectors, edges, way, *banks)

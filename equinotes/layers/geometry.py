@@ -37,10 +37,14 @@ class Geometry:
     """One atom of each element of the batch."""
     is_element: Float[Tensor, "bonds 2 elements"]
     """One-hot element of each edge's source."""
+    m_max: int
+    """Largest |m| about an edge that messages keep."""
 
 
 def geometry(batch: Batch, ls: tuple[int, ...], mul: int, radial: Radial, m_max: int = MAX_L) -> Geometry:
-    """Everything about a batch that does not depend on weights; `radial` is the radial basis, `m_max` that of the convolutions.
+    """Everything about a batch that does not depend on weights; `radial` is the radial basis.
+
+    Messages keep components up to `m_max` about their edge, in every convolution that is given this.
 
     Where `batch.pos` requires gradients, energies of the fast network have exact derivatives with respect to positions:
     `-torch.autograd.grad(net(batch).sum(), batch.pos)[0]` are forces [target's unit per Angstrom]. Otherwise no graph is kept.
@@ -66,4 +70,5 @@ def geometry(batch: Batch, ls: tuple[int, ...], mul: int, radial: Radial, m_max:
         lift=lift,
         example=example,
         is_element=is_element.to(sh.dtype),
+        m_max=m_max,
     )

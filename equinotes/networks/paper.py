@@ -59,8 +59,6 @@ class PaperNetwork(Layered):
             convolution = self.layout.inner if k else self.layout.first
             irreps = (self.layers[k].irreps, irreps_of(config.ls, 1), irreps_out)
             self.blocks.append(convolution(*irreps, config.num_basis, config.mul, config.degree_norm))
-            if isinstance(self.blocks[-1], Convolution):
-                self.blocks[-1].m_max = config.m_max
         self.gates = nn.ModuleList(Gate(len(ls), config.mul) for ls in self.ls_by_block if config.gate)
         self.products = nn.ModuleList(ManyBody(irreps, config.body_order) for irreps in outs if config.body_order > 2)
         self.readout = nn.Parameter(torch.randn(config.mul))

@@ -98,7 +98,7 @@ def convolve(
     only_scalars: bool,
 ) -> Float[Tensor, "atoms components_out mul_out"]:
     """The convolution of `layers.convolution`, with weights of several networks."""
-    way = coupling(layer.ls, layer.mul_in, layer.ls_out, layer.ls_out[:1] if only_scalars else layer.ls_out, layer.m_max)
+    way = coupling(layer.ls, layer.mul_in, layer.ls_out, layer.ls_out[:1] if only_scalars else layer.ls_out, edges.m_max)
     hidden = _hidden(layer, first, edges)
     banks = torch.vmap(way.banks)(second.unflatten(1, layer.weight_shape[:1]).view(len(second), *layer.weight_shape))
     products = way.products

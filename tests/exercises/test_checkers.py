@@ -12,8 +12,8 @@ from e3nn import o3
 from numpy.polynomial.legendre import Legendre
 
 from equinotes.audit.released import cut_like_released
-from equinotes.exercises import check, exercises
-from equinotes.exercises.checking import EXERCISES
+from equinotes.exercises import check, exercises, seed_cases
+from equinotes.exercises.checking import EXERCISES, case_seed
 from equinotes.exercises.convolution import HINTS
 from equinotes.exercises.notebooks import functions, student_version
 from equinotes.support.errors import UserError, UserTypeError
@@ -22,16 +22,25 @@ ROOT = Path(__file__).parents[2]
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 
-def results_in(path: Path) -> dict[str, object]:
-    """Run a notebook's code cells in order, in one namespace; the result of each check by its name."""
+def results_in(path: Path, seed: int = 0) -> dict[str, object]:
+    """Run a notebook's code cells in order, in one namespace, with this seed; the result of each check by its name."""
     notebook, namespace, results = nbformat.read(path, 4), {}, {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         lines = [line for line in cell.source.splitlines() if line.startswith("check(")]
         exec(cell.source, namespace)
+        if "parameters" in cell.metadata.get("tags", []):
+            namespace["seed"] = seed
         results |= {line.split('"')[1]: eval(line, namespace) for line in lines}
     return results
+
+
+@pytest.fixture(autouse=True)
+def first_cases():
+    seed_cases(0)
+    yield
+    seed_cases(0)
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
@@ -46,6 +55,35 @@ def test_solutions_pass_and_stubs_fail_with_their_hint(path, capsys):
     for name, result in stubs.items():
         assert not result.passed
         assert EXERCISES[name].start in result.message
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_solutions_pass_whatever_the_cases(path, capsys):
+    for seed in (1, 7):
+        results = results_in(path, seed)
+        assert case_seed() == seed
+        assert all(result.passed for result in results.values()), results
+
+
+def test_an_answer_learned_by_heart_fails_under_another_seed():
+    known = {}
+
+    def recorded(part):
+        rows, columns = np.triu_indices(part.shape[1])
+        return known.setdefault(part.tobytes(), np.einsum("acm,adm->acd", part, part)[:, rows, columns])
+
+    def by_heart(part):
+        return known.get(part.tobytes(), np.zeros(1))
+
+    assert check("power_spectrum", recorded) and check("power_spectrum", by_heart)
+    seed_cases(1)
+    assert not check("power_spectrum", by_heart)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True, "0"])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(UserError, match="a seed is a whole number from 0 on"):
+        seed_cases(seed)
 
 
 def test_every_exercise_stands_in_one_notebook():

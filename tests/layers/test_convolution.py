@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from equinotes import RunConfig, build_network
 from equinotes.layers import coupling
@@ -109,7 +109,7 @@ def test_a_step_away_from_the_cpu_copies_nothing_there_once_there_was_one(qm9, o
     """What a CUDA graph asks of a step; here on torch's device without memory."""
     net, _ = twins(ls=(0, 1, 2), gate=gate)
     batch = molecules(qm9, net.config, torch.float32)
-    geometry = {name: tensor.to("meta") for name, tensor in vars(net.edges(batch)).items()}
+    geometry = tree_map_only(torch.Tensor, lambda tensor: tensor.to("meta"), dict(vars(net.edges(batch))))
     edges = replace(net.edges(batch), **geometry)
     edges.vectors.requires_grad_(positions)
     net.edges = lambda batch: edges

@@ -9,11 +9,8 @@ from equinotes.support.cores import num_cores, shares, side_by_side
 
 
 @pytest.fixture
-def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
+def three_threads(threads):
+    threads(3)
 
 
 @pytest.fixture

@@ -119,15 +119,8 @@ def test_cut_off_within_an_epoch_it_ends_with_the_same_weights(smoke_run, qm9, t
     assert resumed.metrics.drop(columns=timings).equals(smoke_run.metrics.drop(columns=timings))
 
 
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def test_killed_with_sigkill_it_ends_with_the_same_weights(qm9, tmp_path, one_thread):
+def test_killed_with_sigkill_it_ends_with_the_same_weights(qm9, tmp_path, threads):
+    threads(1)
     """Another process goes on with what the killed one left."""
     config = SMOKE.but(epochs=40)
     code = (

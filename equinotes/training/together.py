@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -340,9 +341,7 @@ def _part(x: Tensor, k: int, parts: int) -> Tensor:
 
 def _part_of(edges: Geometry, k: int, parts: int, atoms: int) -> Geometry:
     """The geometry of one of several equal parts of a batch, whose atoms are numbered from zero again."""
-    return replace(
-        edges,
-        source=_part(edges.source, k, parts) - k * atoms,
-        target=_part(edges.target, k, parts) - k * atoms,
-        **{name: _part(getattr(edges, name), k, parts) for name in ("vectors", "basis", "sh", "lift", "is_element")},
-    )
+    atoms_of = {name: _part(getattr(edges, name), k, parts) - k * atoms for name in ("source", "target")}
+    bonds_of = {name: _part(getattr(edges, name), k, parts) for name in ("vectors", "basis", "sh", "lift", "is_element")}
+    own: dict[str, Any] = atoms_of | bonds_of
+    return replace(edges, **own)

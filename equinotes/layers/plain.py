@@ -82,7 +82,11 @@ class Convolution(nn.Module):
         sums = messages.new_zeros(len(x), messages.shape[-1])
         return sums.index_add(0, target, messages) / self.degree_norm
 
-    def _kept(self, x: Float[Tensor, "edges irreps_in"], edges: Edges) -> Float[Tensor, "edges irreps_in"]:
+    def _kept(
+        self,
+        x: Float[Tensor, "edges irreps_in"],
+        edges: Edges,
+    ) -> Float[Tensor, "edges irreps_in"]:
         """Source features of every edge without large |m| about it.
 
         Coupling to the harmonics of the edge keeps m.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -10,8 +10,10 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from equinotes.book.parameters import RANGE, Parameter, parameters_of, title_of
+from equinotes.book.parameters import RANGE, REGISTRY, Parameter, parameters_of, title_of
 
+FEW = 6
+"""Names of a registry that are all listed; of more, the first ones and where the registry is."""
 HEAD = ["| name | type | default | allowed | meaning | cost |", "|:--|:--|:--|:--|:--|:--|"]
 
 COSTS = {
@@ -22,9 +24,8 @@ COSTS = {
     "time and memory in proportion or more": ("mul",),
     "seconds (smoke) to days (paper)": ("preset",),
     "a new seed trains anew": ("seed",),
-    "none": (
-        "molecule", "knn", "k", "layer", "chiral", "block", "reference", "model", "target", "network", "basis", "results_dir",
-    ),
+    "seconds (harmonics) to minutes (wavelets)": ("basis",),
+    "none": ("molecule", "knn", "k", "layer", "chiral", "block", "reference", "model", "target", "network", "results_dir"),
     "another value trains anew": ("term", "coefficient"),
     "none; another folder trains anew": ("runs_dir",),
 }  # fmt: skip
@@ -39,6 +40,20 @@ def cost_of(name: str) -> str:
     raise ExtensionError(f"no cost is stated for the parameter {name!r}: add it to COSTS in book/_ext/notebook_parameters.py")
 
 
+def allowed(parameter: Parameter) -> str:
+    """The range that ends the help of a parameter; of a registry, the names, or the first ones and the registry itself."""
+    stated = RANGE.search(parameter.help)
+    if stated is None:
+        return "any"
+    place = stated["choices"] or ""
+    if not REGISTRY.fullmatch(place):
+        return stated[0].strip("()")
+    names = [f"`{name}`" for name in get_args(parameter.hint)]
+    if len(names) <= FEW:
+        return f"one of {'; '.join(names)}"
+    return f"one of {'; '.join(names[:FEW])} and {len(names) - FEW} more: {{py:data}}`~{place}`"
+
+
 def row_of(parameter: Parameter) -> str:
     """A parameter as a row of a Markdown table; the range that ends its help has a column of its own.
 
@@ -47,9 +62,8 @@ def row_of(parameter: Parameter) -> str:
     """
     stated = RANGE.search(parameter.help)
     meaning = parameter.help[: stated.start()].strip() if stated else parameter.help
-    allowed = stated[0].strip("()") if stated else "any"
-    kind = parameter.annotation or "any"
-    return f"| `{parameter.name}` | {kind} | `{parameter.default!r}` | {allowed} | {meaning} | {cost_of(parameter.name)} |"
+    name, kind = parameter.name, parameter.annotation or "any"
+    return f"| `{name}` | {kind} | `{parameter.default!r}` | {allowed(parameter)} | {meaning} | {cost_of(name)} |"
 
 
 def tables_of(notebooks: Iterable[Path]) -> list[str]:

@@ -96,9 +96,10 @@ def inference_ablation(
 
     Returns
     -------
-    One row per layer, irrep and mode: `mae_eV` (spoilt), `delta_mae_eV` (spoilt - whole), `low_eV` and `high_eV` (95 % interval
-    of the change over molecules, paired), `repeat_sd_eV` (over the draws; NaN where there was one) and `draws`. The mean over the
-    draws is taken before the interval.
+    pandas.DataFrame
+        One row per layer, irrep and mode: `mae_eV` (spoilt), `delta_mae_eV` (spoilt - whole), `low_eV` and `high_eV` (95 %
+        interval of the change over molecules, paired), `repeat_sd_eV` (over the draws; NaN where there was one) and `draws`. The
+        mean over the draws is taken before the interval.
     """
     whole = np.abs(predict() - targets)
     cases = [

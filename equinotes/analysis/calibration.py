@@ -84,8 +84,9 @@ def calibrated_damage(
 
     Returns
     -------
-    One row per irrep and draw: `layer`, `irrep`, `draw`, `whole_mae_eV` and `mae_eV` (without and with the edit, both
-    recalibrated), `damage` = log(mae / whole_mae).
+    pandas.DataFrame
+        One row per irrep and draw: `layer`, `irrep`, `draw`, `whole_mae_eV` and `mae_eV` (without and with the edit, both
+        recalibrated), `damage` = log(mae / whole_mae).
     """
 
     def error(prediction: np.ndarray) -> float:

@@ -122,7 +122,8 @@ def complexity_structure(
 
     Returns
     -------
-    Columns `measure`, `value`, `null_mean`, `null_low` and `null_high` (2.5th and 97.5th percentile), `p`.
+    pandas.DataFrame
+        Columns `measure`, `value`, `null_mean`, `null_low` and `null_high` (2.5th and 97.5th percentile), `p`.
     """
     near, ranks, sizes = neighbours(x, k), rankdata(score), rankdata(size)
     a, b = (_centred_distances(values) for values in ((x, score) if "distance" in measures else (x[:1], score[:1])))

@@ -68,13 +68,17 @@ def diagnose(
 
     Returns
     -------
-    One row per layer that edits reach and irrep: `layer`, `irrep`, `channels`, `norm_share` (of the mean square of a
-    component, as `norm_shares`), `gradient_share` (of |dE/dx| |x|, E the sum of the predictions), `reaches` (whether any
-    derivative is not exactly zero) and the columns of `summary`, in the unit of the predictions. Below them stand the same for
-    each side of the network (`side` is True), such as what each degree adds to the logits of an attention: an order can act
-    through them alone. Shuffles of a side are among its edges.
+    pandas.DataFrame
+        One row per layer that edits reach and irrep: `layer`, `irrep`, `channels`, `norm_share` (of the mean square of a
+        component, as `norm_shares`), `gradient_share` (of |dE/dx| |x|, E the sum of the predictions), `reaches` (whether any
+        derivative is not exactly zero) and the columns of `summary`, in the unit of the predictions. Below them stand the same
+        for each side of the network (`side` is True), such as what each degree adds to the logits of an attention: an order can
+        act through them alone. Shuffles of a side are among its edges.
 
-    Raises ValueError for an unknown `mode`, and as `Adapted` does.
+    Raises
+    ------
+    ValueError
+        An unknown `mode`, a module without `layers`, and whatever `Adapted` refuses.
     """
     if mode not in (*MODES, CONDITIONAL):
         raise UserError(f"mode must be one of {', '.join(map(repr, (*MODES, CONDITIONAL)))}, got {mode!r}")

@@ -23,11 +23,14 @@ from equinotes.training.targets import prepare
 
 
 class LayerArray(NamedTuple):
-    """Features of one layer: `x` is [atoms or molecules, dim], packed as `irreps` says."""
+    """Features of one layer."""
 
     name: str
+    """The layer's name."""
     x: np.ndarray
+    """[atoms or molecules, dim], packed as e3nn packs these irreps."""
     irreps: str
+    """Each irrep once, with its number of channels: "16x0e+16x1o"."""
 
 
 def as_network(run: Run | Network) -> Network:

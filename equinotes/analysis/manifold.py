@@ -54,7 +54,8 @@ def phate_by_irrep(
 
     Returns
     -------
-    Columns `molecule` (position in `x`), `irrep` ("0e", ..., "joint"), `phate1`, `phate2`.
+    pandas.DataFrame
+        Columns `molecule` (position in `x`), `irrep` ("0e", ..., "joint"), `phate1`, `phate2`.
 
     Raises
     ------

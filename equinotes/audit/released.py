@@ -91,8 +91,10 @@ def score_unsanitised(smiles: Sequence[str], *, sanitise: bool = False) -> pd.Da
 
     Returns
     -------
-    Columns `hybridisation` (sp 1, sp2 2, sp3 3, otherwise 0), `stereo` (2 at a double bond that is E, otherwise 1), `aromatic`
-    (atoms), `heavy_neighbours` (neighbours that are not hydrogen). With `sanitise` the same sums on sanitised molecules.
+    pandas.DataFrame
+        Columns `hybridisation` (sp 1, sp2 2, sp3 3, otherwise 0), `stereo` (2 at a double bond that is E, otherwise 1),
+        `aromatic` (atoms), `heavy_neighbours` (neighbours that are not hydrogen). With `sanitise` the same sums on sanitised
+        molecules.
     """
     return pd.DataFrame([_terms(_with_hydrogens(text, sanitise)) for text in smiles])
 

@@ -1,6 +1,7 @@
 """Find and read notebooks and their parameters."""
 
 import ast
+import pkgutil
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ FORM = "name: type = value  # help, with int, float, bool, str or list[...] as t
 RANGE = re.compile(
     r"\((?:each )?(?:(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+)|at least (?P<least>-?[\d.]+)|one of (?P<choices>[^()]+))\)$"
 )
-"""How the help of a parameter ends when values have a range: `(0 to 11)`, `(at least 1)` or `(one of quick, paper)`. Both ends
-belong to a range. For a list it holds for each item, and may be written `(each 0 to 11)`."""
+"""How the help of a parameter ends when values have a range: `(0 to 11)`, `(at least 1)`, `(one of quick, paper)`, or
+`(one of equinotes.comparison.rows.ROWS)` for the names in a registry of the package. Both ends belong to a range. For a list it
+holds for each item, and may be written `(each 0 to 11)`."""
+REGISTRY = re.compile(r"equinotes(?:\.[a-z]\w*)+\.[A-Z][A-Z_]*")
+"""How a registry of the package is named: its module and its own name."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,11 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
     """The parameters of a notebook, in the order of its cell tagged `parameters`, as papermill reads that cell.
 
     A comment that ends in `(0 to 11)`, `(at least 1)` or `(one of quick, paper)` states which values are allowed, both ends
-    included; `(each 0 to 11)` states it for the items of a list.
+    included; `(each 0 to 11)` states it for the items of a list, `(one of equinotes.comparison.rows.ROWS)` for the names in a
+    registry of the package.
 
-    Raises UserError where the cell is not valid Python, or assigns a name in a way that papermill does not read.
+    Raises UserError where the cell is not valid Python, assigns a name in a way that papermill does not read, or names a registry
+    that the package does not have.
     """
     cell = next((cell for cell in read_notebook(path).cells if PARAMETERS in cell.metadata.get("tags", [])), None)
     if cell is None:
@@ -157,9 +163,23 @@ def _in_range(hint: Any, help: str) -> Any:
     if hint is None or stated is None:
         return hint
     if stated["choices"]:
-        return Literal[tuple(re.split(r", | or ", stated["choices"]))]
+        return Literal[names_in(stated["choices"])]
     low, high = (None if text is None else ast.literal_eval(text) for text in (stated["least"] or stated["low"], stated["high"]))
     return bounded(hint, low, high)
+
+
+def names_in(choices: str) -> tuple[str, ...]:
+    """The values that `one of ...` allows: those that are written there, or the names in a registry of the package.
+
+    >>> names_in("smoke, quick or paper"), names_in("equinotes.config.TARGETS")[:2]
+    (('smoke', 'quick', 'paper'), ('U0_atom', 'U_atom'))
+    """
+    if not REGISTRY.fullmatch(choices):
+        return tuple(re.split(r", | or ", choices))
+    try:
+        return tuple(pkgutil.resolve_name(choices))
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"a parameter is one of {choices}, which the package does not have: {error}") from error
 
 
 def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:

@@ -11,11 +11,11 @@ FLOOR = 1e-3
 
 
 class NormReLU(nn.Module):
-    r"""For the channels c of each irrep (arXiv 2006.10503, section 3.3 and its implementations):
+    r"""For the channels c of each irrep (arXiv 2006.10503, in its implementations):
 
     .. math:: x[c] \to \frac{x[c]}{n_c}\; \mathrm{relu}(\mathrm{LN}(n)_c), \qquad n_c = \sqrt{|x[c]|^2 + \epsilon^2}
 
-    with LN a layer norm over the channels of the irrep that has weights and biases. The implementations divide by \|x\| itself:
+    with LN a layer norm over the channels of the irrep that has weights and biases. The implementations divide by |x[c]| itself:
     where symmetry makes a feature vanish, the direction of rounding errors would then come out at full size. Here a feature far
     below epsilon, 0.001, stays small.
     """

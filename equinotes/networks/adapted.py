@@ -26,6 +26,8 @@ class Adapted(Network):
 
     Parameters
     ----------
+    module
+        The network, as it is; its weights are not copied.
     layers
         Names of submodules, as `module.named_modules()` gives them, and the irreps of what they put out: one tensor
         [atoms, dim], packed as e3nn packs it; an irrep may stand several times, and its channels are then taken together.
@@ -34,9 +36,12 @@ class Adapted(Network):
     resume
         How the module goes on behind a layer; unless given, the whole module is run for an edit behind any layer.
     graph, cutoff, target
-        The edges that batches of QM9 get, and the column that predictions are compared with.
+        The edges that batches of QM9 get (`cutoff` in Angstrom), and the column that predictions are compared with.
 
-    Raises ValueError where there is no such submodule, or where one puts out something else, or is called other than once.
+    Raises
+    ------
+    ValueError
+        There is no such submodule, or one puts out something else, or is called other than once.
     """
 
     def __init__(

@@ -27,6 +27,7 @@ class Layer(NamedTuple):
     """One place in a network where features can be read."""
 
     name: str
+    """Its name, such as "block2", for tables and edits by name."""
     irreps: str
     """Irreps of its features, each irrep once: any multiplicities, either parity."""
     editable: bool = True
@@ -37,6 +38,7 @@ class Side(NamedTuple):
     """A quantity beside the stream of features, by which their irreps can reach the outputs, such as logits of an attention."""
 
     name: str
+    """Its name, such as "attention1"."""
     irreps: tuple[str, ...]
     """Irreps of the features that it is made of, one part each."""
     shape: str
@@ -47,18 +49,26 @@ class LayerFeatures(NamedTuple):
     """Features of the atoms after one layer, packed as e3nn packs them."""
 
     name: str
+    """The layer's name."""
     x: Float[Tensor, "atoms dim"]
+    """One row per atom of the batch."""
     irreps: str
+    """The layer's irreps, which say how a row is packed."""
 
 
 class BlockPath(NamedTuple):
     """One path of one layer's tensor product, and where its weights lie among the layer's."""
 
     block: int
+    """Number of the layer, as `Network.path_weight` takes it."""
     l1: int
+    """Order of the features that come in."""
     l2: int
+    """Order of the harmonics."""
     l3: int
+    """Order of what comes out."""
     where: slice
+    """Columns of `Network.path_weight(block)`."""
 
 
 class Network(Reference, ABC):

@@ -6,12 +6,14 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from equinotes.support.errors import UserError, UserTypeError
+from equinotes.support.errors import UserError, UserTypeError, unknown
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": tuple}
+_FEW = 6
+"""Choices that an error lists one by one; of more, it names the nearest."""
 _OUT_OF_RANGE = {"literal_error", "greater_than_equal", "less_than_equal"}
 
 
@@ -72,7 +74,7 @@ def describe(hint: Any) -> str:
 def parse(name: str, text: str, hint: Any) -> Any:
     """The value that a text stands for, in the given type. Raises UserError that says what would be right.
 
-    Brackets of lists are optional, and `0-4` is an ascending range.
+    Brackets of lists are optional, and `0-4` is an ascending range. Of many choices an error names the nearest.
 
     >>> parse("ls", "0,2-4", tuple[int, ...]), parse("gate", "yes", bool)
     ((0, 2, 3, 4), True)
@@ -86,7 +88,7 @@ def parse(name: str, text: str, hint: Any) -> Any:
             return check(name, _literal(text, hint), hint)
         return _adapter(hint).validate_python(_items(text, _item(hint)) if is_list else text)
     except (ValueError, SyntaxError):
-        raise UserError(f"{name} must be {describe(hint)}, got {text!r}") from None
+        raise UserError(_wrong(name, text, hint)) from None
 
 
 def check(name: str, value: Any, hint: Any) -> Any:
@@ -101,7 +103,14 @@ def check(name: str, value: Any, hint: Any) -> Any:
     except (ValueError, TypeError) as error:  # pydantic's are ValueErrors
         kinds = {each["type"] for each in error.errors()} if hasattr(error, "errors") else {""}
         kind = UserError if kinds <= _OUT_OF_RANGE else UserTypeError
-        raise kind(f"{name} must be {describe(hint)}, got {value!r}") from None
+        raise kind(_wrong(name, value, hint)) from None
+
+
+def _wrong(name: str, value: Any, hint: Any) -> str:
+    """One line: what was found, and what would be right."""
+    if get_origin(hint) is Literal and len(get_args(hint)) > _FEW and isinstance(value, str):
+        return unknown(name, value, get_args(hint))
+    return f"{name} must be {describe(hint)}, got {value!r}"
 
 
 @cache

@@ -32,6 +32,24 @@ def formulas(module: str) -> list[str]:
     return [packed(formula[2]) for text in texts for formula in FORMULA.finditer(text)]
 
 
+SECTION = re.compile(r"^(?:Parameters|Returns|Raises)\n-+\n", re.MULTILINE)
+
+
+def test_sections_of_docstrings_are_ones_that_the_pages_can_show():
+    """Below its heading, each entry has one line and an indented description; a paragraph after them would become an entry."""
+    wrong = []
+    for file in sorted((ROOT / "equinotes").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                _, *sections = SECTION.split(ast.get_docstring(node) or "")
+                for lines in (section.rstrip().splitlines() for section in sections):
+                    entries = [k for k, line in enumerate(lines) if line and not line.startswith(" ")]
+                    described = [k for k in entries if k + 1 < len(lines) and lines[k + 1].startswith("    ")]
+                    if described != entries:
+                        wrong.append(f"{file.name}: {getattr(node, 'name', '')}")
+    assert wrong == []
+
+
 def packed(text: str) -> str:
     return re.sub(r"\s", "", text)
 
@@ -39,7 +57,8 @@ def packed(text: str) -> str:
 def build(folder: Path, body: str) -> BeautifulSoup:
     """The page that Sphinx makes of this text; a warning fails it."""
     config = ["import sys", f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'book' / '_ext')!r}, {str(folder)!r}]"]
-    settings = {"extensions": EXTENSIONS, "napoleon_google_docstring": False, "napoleon_use_rtype": False}
+    settings = {"extensions": EXTENSIONS, "napoleon_google_docstring": False}
+    settings |= {"napoleon_use_param": False, "napoleon_use_rtype": False}
     (folder / "conf.py").write_text("\n".join([*config, *(f"{name} = {value!r}" for name, value in settings.items())]))
     (folder / "index.rst").write_text(f"Page\n====\n\n{body}\n")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(folder), str(folder / "html")]
@@ -82,3 +101,19 @@ def test_text_around_a_formula_stays_plain(tmp_path):
     assert [code.text for code in page.select("dd code")] == ["edge_ptr"]
     (formula,) = page.select("div.math")
     assert r"a_{*}=\sum_{e}|r_e|+b_{|l|}" in packed(formula.text)
+
+
+def test_a_signature_shows_no_machinery_and_a_class_in_capitals_is_shown(tmp_path):
+    (tmp_path / "sample.py").write_text(
+        "from collections import namedtuple\nfrom dataclasses import dataclass, field\nfrom numpy.typing import ArrayLike\n"
+        "LIMIT = 3\n"
+        "@dataclass\nclass QM9:\n"
+        '    """A set."""\n'
+        "    rows: ArrayLike\n    kept: dict[str, int] = field(default_factory=dict)\n"
+        "class Pair(namedtuple('Pair', ['first'])):\n"
+        '    """Two."""\n'
+    )
+    page = build(tmp_path, ".. automodule:: sample\n   :members:\n   :inherited-members: object")
+    shown = page.find(id="sample.QM9").text
+    assert "rows: ArrayLike" in shown and "_Buffer" not in shown and "<factory>" not in shown
+    assert page.find(id="sample.LIMIT") is None and "Alias for field" not in page.text

@@ -15,6 +15,7 @@ from equinotes.audit.protocols.second import claims as second
 from equinotes.audit.report.front import before, front
 from equinotes.audit.tables import load_all
 from equinotes.book.parameters import find_notebook, list_notebooks, parameters_of
+from equinotes.comparison.rows import ROWS
 from equinotes.figures.style import order_colour
 from equinotes.support.templates import sentences
 
@@ -106,6 +107,15 @@ def test_the_page_of_parameters_has_every_one_of_them():
     lines = load(BOOK / "_ext" / "notebook_parameters.py").tables_of([find_notebook("01"), find_notebook("04")])
     assert "| `lmax` | int | `4` | 0 to 11 | highest order drawn and checked | seconds: functions grow with the square |" in lines
     assert sum(line.startswith("| `") for line in lines) == 11
+
+
+def test_the_page_of_parameters_lists_a_registry_or_its_beginning_and_its_place():
+    lines = load(BOOK / "_ext" / "notebook_parameters.py").tables_of([find_notebook("13"), find_notebook("14")])
+    (network,) = [line for line in lines if line.startswith("| `network`")]
+    assert "| one of `0-2`; `0-2, gated`; `0-4`; `0-4, gated`; `SE(3)-Transformer` |" in network
+    (basis,) = [line for line in lines if line.startswith("| `basis`")]
+    assert "| one of `l0`; `vectors`;" in basis
+    assert f"and {len(ROWS) - 6} more: {{py:data}}`~equinotes.comparison.rows.ROWS` |" in basis
 
 
 def test_the_drawings_are_what_their_code_draws(tmp_path):

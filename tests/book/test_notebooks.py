@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import nbformat
 import papermill
@@ -17,7 +18,9 @@ import pytest
 
 from equinotes.book.notebooks import NotebookFailed, rerun_command, run_notebook
 from equinotes.book.parameters import find_notebook, list_notebooks, parameters_of, parse_parameters, read_notebook, title_of
+from equinotes.config import RunConfig
 from equinotes.support.values import check
+from equinotes.training.terms import control_of
 
 PARAMETERS = """\
 lmax: int = 4  # highest order drawn (0 to 11)
@@ -221,6 +224,12 @@ def test_a_parameter_that_papermill_does_not_read_is_refused_not_dropped(demo, l
         ("x: float = 0.5  # share (0.25 to 0.75)", [0.25, 0.75], [0.2, 0.8], "a number from 0.25 to 0.75"),
         ('x: str = "a"  # kind (one of a, b)', ["a", "b"], ["c", ""], "'a' or 'b'"),
         (
+            'x: str = "0-2"  # network (one of equinotes.audit.protocols.strategies.runs.NETWORKS)',
+            ["0-2", "0-4, gated"],
+            ["0-3"],
+            "'0-2' or '0-2, gated' or '0-4' or '0-4, gated'",
+        ),
+        (
             "x: list[int] = [0]  # orders (each -1 to 2)",
             [[], [-1, 2]],
             [[3], [0, -2]],
@@ -238,6 +247,41 @@ def test_a_help_that_ends_in_a_range_is_held_to(demo, line, good, bad, says):
     for value in bad:
         with pytest.raises(ValueError, match=re.escape(f"x must be {says}, got {value!r}")):
             run_notebook(demo, {"x": value}, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "given", "says"),
+    [
+        ("13", "term=banana", "unknown term 'banana'; known: adversarial, anisotropy"),
+        ("13", "term=dipoles", "unknown term 'dipoles'; did you mean 'dipole'"),
+        ("13", "term=feature_l2", "unknown term 'feature_l2'; did you mean 'weight_l2'"),
+        ("13", "network=0-3", "network must be '0-2' or '0-2, gated' or"),
+        ("14", "basis=cartesians", "unknown basis 'cartesians'; did you mean 'cartesian'"),
+    ],
+)
+def test_a_name_that_no_registry_has_stops_before_anything_runs(chapter, given, says, monkeypatch):
+    monkeypatch.setattr("equinotes.book.notebooks._execute", None)
+    name, _, value = given.partition("=")
+    with pytest.raises(ValueError, match=re.escape(says)):
+        parse_parameters(find_notebook(chapter), [given])
+    with pytest.raises(ValueError, match=re.escape(says)):
+        run_notebook(find_notebook(chapter), {name: value}, progress=False)
+
+
+def test_every_term_that_the_chapter_may_try_has_a_control_that_trains_there():
+    parameter = parameters_of(find_notebook("13"))["term"]
+    for term in get_args(parameter.hint):
+        for name in (term, control_of(term)):
+            assert RunConfig(gate=True, terms=(name,), term_weights=(1.0,)).terms == (name,)
+
+
+@pytest.mark.parametrize("registry", ["equinotes.training.terms.TERM", "equinotes.training.nothing.TERMS"])
+def test_a_registry_that_the_package_does_not_have_is_named(demo, registry):
+    notebook = read_notebook(demo)
+    notebook.cells[1].source = f'x: str = "a"  # kind (one of {registry})'
+    nbformat.write(notebook, demo)
+    with pytest.raises(ValueError, match=f"one of {registry}, which the package does not have"):
+        parameters_of(demo)
 
 
 def outside(parameter):

@@ -8,7 +8,10 @@ import pandas as pd
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.strategies.claims import CLAIMS, HARMS, HELPS, NOT_RUN, NOTHING, NULL, OPEN, RAISES, SHRINKS
 from equinotes.audit.protocols.strategies.rules import effects_table, judge
-from equinotes.audit.protocols.strategies.runs import nets_of
+from equinotes.audit.protocols.strategies.runs import ATTENTION, NETWORKS, nets_of
+
+NETS = {**NETWORKS, **ATTENTION}
+"""Every network of the protocol by its name."""
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 A term is a class (see `base.Term`) that is made from the configuration and the network and called once per step:
 
+.. code-block:: python
+
     class MyTerm(Term):
         def forward(self, seen: Seen) -> Tensor: ...   # a scalar, before its weight
 
@@ -72,6 +74,10 @@ def control_of(name: str) -> str | None:
     """
     control = "attention_uniform" if name == "attention_entropy" else f"{name}_control"
     return control if control in TERMS else None
+
+
+CONTROLLED = tuple(name for name in TERMS if control_of(name) and name not in ATTENTIVE)
+"""Terms that any of the networks can be trained with and that have a control."""
 
 
 def build_term(name: str, config: RunConfig, net: "Network") -> "Term":

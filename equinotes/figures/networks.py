@@ -39,7 +39,8 @@ def plot_attention(trained: pd.DataFrame, untrained: pd.DataFrame) -> Figure:
 def plot_worth(answers: pd.DataFrame) -> Figure:
     """Damage and cost of each order, by network, as relative changes of the error with intervals.
 
-    Reads `title`, `l`, and `damage` and `cost` with `_low` and `_high`. A network without a number says that it was not run.
+    Reads `title`, `l`, and `damage` and `cost` with `_low` and `_high`. A network without a number says that it was not
+    run or, where its cost is known, not examined.
     """
     if answers[list(PANELS)].isna().all(axis=None):
         return not_run("not run yet")
@@ -50,9 +51,11 @@ def plot_worth(answers: pd.DataFrame) -> Figure:
             height = len(titles) - titles.index(row["title"]) - 0.25 * orders.index(row["l"])
             _mark(ax, row, name, height)
         for number, title in enumerate(titles):
-            if answers[answers["title"] == title][name].isna().all():
+            of = answers[answers["title"] == title]
+            if of[name].isna().all():
                 place = (0.03, len(titles) - number - 0.25)
-                ax.text(*place, "not run yet", color=GREY, va="center", transform=ax.get_yaxis_transform())
+                missing = "not run yet" if of["cost"].isna().all() else "not examined yet"
+                ax.text(*place, missing, color=GREY, va="center", transform=ax.get_yaxis_transform())
         ax.axvline(0, color=GREY, linewidth=1)
         ax.set(title=words, xlabel="relative change of the error")
         if answers[name].isna().all():

@@ -12,18 +12,22 @@ Path = tuple[int, int, int]
 
 
 class ManyBody(nn.Module):
-    r"""Channel-wise tensor powers of features A, as MACE has them (Batatia et al., arXiv 2206.07697, equations 8 to 10).
+    r"""Channel-wise tensor powers of features A, as MACE has them (Batatia et al., arXiv 2206.07697, equations 10 and 11).
 
     .. math:: P_1 = A, \qquad P_\nu = \sum_{\mathrm{paths}} w_\nu\, (P_{\nu-1} \otimes A), \qquad
               A' = A + \sum_{\nu=2}^{n-1} L_\nu P_\nu
 
-    A sums messages over neighbours, each of which knows a pair of atoms: a product of body order n is a polynomial of degree
-    n - 1 in the messages. Powers are built one factor at a time, with weights for each path and channel, where MACE contracts
-    them with generalised Clebsch-Gordan coefficients; both are equivariant polynomials of this degree. A linear map L mixes the
-    channels of each power; it starts at zero, so that a network starts as it would without products and no power of large
-    features blows up. Paths that symmetry makes zero (the cross product of a vector with itself) are left out.
+    A sums messages over neighbours, each of which knows a pair of atoms: with body order n, A' is a polynomial of degree n - 1 in
+    the messages. Powers are built one factor at a time, with weights for each path and channel. MACE contracts all factors at
+    once with generalised Clebsch-Gordan coefficients, has weights for each element, and couples through every intermediate irrep;
+    here a power of degree 2 keeps the irreps of A alone, so that fewer cubes arise. A linear map L mixes the channels of each
+    power; it starts at zero, so that a network starts as it would without products and no power of large features blows up.
+    Squares that symmetry makes zero (the cross product of a vector with itself) are left out.
 
     irreps : each irrep once, all with the same number of channels
+    body_order : n, at least 2, which adds nothing; networks take 2 to 4
+
+    Raises ValueError where irreps differ in their numbers of channels.
     """
 
     def __init__(self, irreps: str, body_order: int) -> None:
@@ -42,7 +46,7 @@ class ManyBody(nn.Module):
             self.register_buffer(f"component{degree}", component, persistent=False)
 
     def forward(self, parts: dict[str, Float[Tensor, "atoms mul _"]]) -> dict[str, Float[Tensor, "atoms mul _"]]:
-        """Features and their powers, mixed."""
+        """Features plus their mixed powers, one [atoms, mul, 2l+1] tensor per irrep."""
         names, dims = list(parts), [part.shape[2] for part in parts.values()]
         power = first = torch.cat([*parts.values()], dim=2)
         total = first

@@ -62,7 +62,10 @@ class AttentionBlock(nn.Module):
               \alpha_{ij} = \mathrm{softmax}_j \langle q_i, k_{ij} \rangle, \qquad
               x'_i = \mathrm{norm}\Big(W_P\big[\textstyle\sum_j \alpha_{ij} v_{ij},\; x_i\big]\Big)
 
-    Keys and queries have the degrees that the input has: the first layer's have degree 0 alone.
+    with norm the layer `NormReLU`, brackets for channels side by side, and inner products divided by the root of the number of
+    components of a key (`logits_by_irrep`). The paper adds its self-interaction to the sum; implementations put the features
+    beside it and let W_P mix both, as here. Keys and queries have the degrees that the input has: those of the first layer have
+    degree 0 alone.
     """
 
     def __init__(self, before: Muls, after: Muls, irreps_sh: str, config: RunConfig, convolution: type[EdgeConvolution]) -> None:

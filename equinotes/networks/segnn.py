@@ -41,7 +41,7 @@ class Graph:
 
 class MessageLayer(nn.Module):
     r"""One layer (equations 8 and 9 of the paper). With a tilde for a product with attributes, of edges in messages
-    (M: gated) and of atoms in updates (U: gated, then plain):
+    (M: both gated) and of atoms in updates (U: the first gated, the second plain), and norm for the instance norm:
 
     .. math:: m_{ij} = \tilde M_2\, \tilde M_1(x_i, x_j, |r_{ij}|^2), \qquad
               x'_i = \mathrm{norm}\Big(x_i + \tilde U_2\, \tilde U_1(x_i, \textstyle\sum_j m_{ij})\Big)
@@ -74,9 +74,10 @@ class SEGNN(Layered):
     r"""SEGNN with `num_blocks` message layers of `mul` channels of every order of `ls`, in natural parity.
 
     Attributes of an edge are the spherical harmonics of its direction up to `attribute_lmax`, those of an atom their mean over
-    its edges; an atom without edges has the attribute 1 (0e) alone. The embedding multiplies a one-hot vector of the element
-    with them, so that features of l > 0 are there before any message. After the layers come a gated and a plain product that
-    make scalars, a pooling over atoms (the authors' is the mean), and two maps of the molecule's scalars.
+    its edges; an atom without edges has the attribute 1 (0e) alone. The squares of an order sum to 2l + 1 over its components,
+    where the authors' implementation has harmonics smaller by the root of 4 pi. The embedding multiplies a one-hot vector of the
+    element with them, so that features of l > 0 are there before any message. After the layers come a gated and a plain product
+    that make scalars, a pooling over atoms (the authors' is the mean), and two maps of the molecule's scalars.
 
     The atoms' attributes are the first of the layers, for an order that is taken out of the features can come back through them:
     an edit there is what all later products see. Attributes of edges stay as they are.

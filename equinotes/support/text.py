@@ -36,12 +36,12 @@ def set_name(ls: Iterable[int], mul: int | None = None) -> str:
 def percent(value: float, digits: int = 0, *, sign: bool = True) -> str:
     """A fraction in per cent, with its sign; a dash for what is not known.
 
-    >>> percent(0.053), percent(-0.2), percent(float("nan"))
-    ('+5 %', '−20 %', '–')
+    >>> percent(0.053), percent(-0.2), percent(-0.001), percent(float("nan"))
+    ('+5 %', '−20 %', '+0 %', '–')
     """
     if np.isnan(value):
         return PENDING
-    return f"{100 * value:{'+' if sign else ''}.{digits}f} %".replace("-", "−")
+    return f"{100 * value:{'+' if sign else ''}z.{digits}f} %".replace("-", "−")
 
 
 def change_text(change: float, low: float, high: float, digits: int = 1) -> str:
@@ -54,7 +54,7 @@ def change_text(change: float, low: float, high: float, digits: int = 1) -> str:
         return NOT_RUN
     if np.isnan(low) or np.isnan(high):
         return f"{percent(change, digits)} (one seed)"
-    return f"{percent(change, digits)} [{100 * low:+.{digits}f}, {100 * high:+.{digits}f}]".replace("-", "−")
+    return f"{percent(change, digits)} [{100 * low:+z.{digits}f}, {100 * high:+z.{digits}f}]".replace("-", "−")
 
 
 def change_of(row: Any, digits: int = 1) -> str:

@@ -1,6 +1,7 @@
 """The chapter on other networks: what it computes, and what it says with nothing stored and with planted answers."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,14 @@ import pytest
 
 from equinotes import RunConfig, build_network
 from equinotes.audit.protocol import named
-from equinotes.audit.protocols.networks.claims import CLAIMS
+from equinotes.audit.protocols.networks.claims import CLAIMS, RULE
 from equinotes.audit.protocols.networks.measures import reach
 from equinotes.audit.protocols.networks.runs import ANISOTROPY, ENERGY, FIELDS, NONE, WHOLE, Place, configuration
+from equinotes.audit.protocols.networks.tables import SCHEMAS
 from equinotes.audit.report import networks
 from equinotes.audit.tables import load_all
 from equinotes.book.parameters import find_notebook
+from equinotes.support.templates import sentences
 
 PAGE = find_notebook("12_other_networks")
 ERROR = 0.1
@@ -58,13 +61,49 @@ def test_page_says_not_run_yet_where_nothing_is_stored(page, tmp_path):
 
 def test_page_says_what_was_planted(page, planted):
     said = page(tables=world(planted))
-    assert "180 of 180 planned runs are stored; 40 of 40" in said
+    assert "180 of 180 planned runs are stored. Of the 40 trained networks to be examined, 40 have been." in said
+    assert "can change until all are there" not in said
+    assert f"{RULE}\n\n| claim |" in said and "*Parts of N1 and N2.* Eight parts:" in said
     row = re.search(r"\| SEGNN \| energy \| \$l=1\$ \| \*\*needed\*\* \| (\S+) .+? \| (\S+) ", said)
     assert row[1].startswith("+3") and row[2].startswith("+3"), "exp(.3) and 1.3"
     assert "| NequIP | anisotropy | $l=2$ | **used but replaceable** |" in said
     assert "| SEGNN | anisotropy | $l=2$ | **impossible by construction** |" in said
     assert re.search(r"\| NequIP \| energy \| bonds \| 2 \| \S+ \| 29 \| 0\.\d{3} eV \| 0\.\d{3} \| – \| 5 \|", said)
     assert "not run yet" not in said.split("Architecture", 1)[1].split("**Graph:**")[0]
+
+
+def test_page_says_which_part_of_the_runs_it_rests_on(planted):
+    """Three of five seeds of the energies are stored: all that is judged says so, and the rest is not run yet."""
+    tables = world(partial(planted, seeds=range(3), examined=range(3)))
+    energies = tables["runs"].query("target == 'U0_atom' and graph == 'bonds' and body_order == 2")
+    tables["runs"] = energies
+    tables |= {name: tables[name][tables[name]["run_id"].isin(energies["run_id"])] for name in ("uses", "reach")}
+    say = sentences("networks")
+    state = say("state", found=networks.state(tables))
+    assert "48 of 180" in state and "12 have been" in state and "can change until all are there" in state
+    verdicts = say("verdicts", rows=networks.verdict_rows(tables)).replace("\u00a0", " ").splitlines()
+    assert sum(line.endswith("| 3 of 5 |") for line in verdicts) == 8
+    assert sum(line.endswith("| **not run yet** | – | – | – | 0 of 5 |") for line in verdicts) == 8
+    causes = say("causes", found=networks.causes(tables))
+    assert "- anisotropy, $l=1$: **not run yet**\n" in causes and "- energy, $l=1$: **needed** (all networks)" in causes
+    assert causes.count("- not run yet\n") == 1 and causes.endswith("- not run yet")
+
+
+def test_networks_that_were_trained_and_not_examined_say_so(planted):
+    tables = world(planted) | {name: pd.DataFrame(columns=list(SCHEMAS[name])) for name in ("uses", "reach")}
+    verdicts = sentences("networks")("verdicts", rows=networks.verdict_rows(tables))
+    assert verdicts.count("**not examined yet**") == 16 and "not run yet" not in verdicts
+
+
+def test_seeds_that_are_planned_are_those_of_the_protocol():
+    counts = {
+        ("energy", "bonds", 2, (0, 1)): 5,
+        ("anisotropy", "bonds", 2, (0, 1)): 3,
+        ("anisotropy", "bonds", 2, (0,)): 5,
+        ("energy", "radius", 2, (0,)): 3,
+        ("energy", "radius", 2, (0, 1)): 0,
+    }
+    assert {key: networks.planned_seeds("nequip", *key) for key in counts} == counts
 
 
 def test_tables_without_rows_stand_in_for_a_folder_that_is_not_there(monkeypatch, tmp_path):

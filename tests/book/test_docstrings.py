@@ -58,7 +58,7 @@ def build(folder: Path, body: str) -> BeautifulSoup:
     """The page that Sphinx makes of this text; a warning fails it."""
     config = ["import sys", f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'book' / '_ext')!r}, {str(folder)!r}]"]
     settings = {"extensions": EXTENSIONS, "napoleon_google_docstring": False}
-    settings |= {"napoleon_use_param": False, "napoleon_use_rtype": False}
+    settings |= {"napoleon_attr_annotations": False, "napoleon_use_param": False, "napoleon_use_rtype": False}
     (folder / "conf.py").write_text("\n".join([*config, *(f"{name} = {value!r}" for name, value in settings.items())]))
     (folder / "index.rst").write_text(f"Page\n====\n\n{body}\n")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(folder), str(folder / "html")]

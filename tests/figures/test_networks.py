@@ -39,3 +39,9 @@ def test_worth_has_marks_where_something_is_known_and_says_where_not():
         assert [x for x, _ in marks(ax)] == [0.3]
         assert [text.get_text() for text in ax.texts] == ["not run yet"]
         assert ax.texts[0].get_position()[1] < 1.1, "in SEGNN's row, the lower one"
+
+
+def test_worth_of_a_network_that_was_trained_alone_says_not_examined():
+    values = {f"{name}{end}": [value] for name, value in (("damage", np.nan), ("cost", 0.1)) for end in ("", "_low", "_high")}
+    damage, cost = plot_worth(pd.DataFrame({"title": ["NequIP"], "l": [1], **values})).axes
+    assert [text.get_text() for text in damage.texts] == ["not examined yet"] and not cost.texts

@@ -1,6 +1,7 @@
 """Numbers of the page of other networks: answers and errors of each one, and what follows for architecture, graph and target."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,10 +9,20 @@ from typing import Any
 import pandas as pd
 
 from equinotes.audit.protocol import Tables, named, steps
-from equinotes.audit.protocols.networks.claims import CLAIMS, MISSING
+from equinotes.audit.protocols.networks.claims import CLAIMS, MISSING, RULE, THRESHOLDS
 from equinotes.audit.protocols.networks.evidence import answers, error_table
 from equinotes.audit.protocols.networks.rules import judge, parts_table
-from equinotes.audit.protocols.networks.runs import FIELDS, NONE, PARAMETERS, TARGETS, TOLERANCE, WHOLE, Place, configuration
+from equinotes.audit.protocols.networks.runs import (
+    FIELDS,
+    NONE,
+    PARAMETERS,
+    TARGETS,
+    TOLERANCE,
+    WHOLE,
+    Orders,
+    Place,
+    configuration,
+)
 from equinotes.audit.tables import folder_of, load_all
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import SYMBOLS
@@ -48,15 +59,23 @@ def state(tables: Tables) -> dict[str, int]:
     return runs | {"examined": examined, "subjects": len(protocol.subjects())}
 
 
+@cache
+def planned_seeds(network: str, target: str, graph: str, body_order: int, ls: Orders) -> int:
+    """How many seeds the protocol has of a network with these orders."""
+    ids = set(named("networks").run_ids())
+    return sum(configuration(Place(network, target, graph, body_order), ls, seed).run_id in ids for seed in range(5))
+
+
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per network, target and order, as `answers` has them, with the `title` of the network; None where nothing is known.
+    """One row per network, target and order, as `answers` has them, with the `title` of the network and the number of `planned`
+    seeds; None where nothing is known.
 
     Columns of a relative change are `damage` and `cost`, each a dictionary of `change`, `low` and `high`.
     """
     rows = []
     for row in _records(answers(tables)):
         changes = {name: _change(row, name) for name in ("damage", "cost")}
-        rows.append({**row, "title": TITLES[row["network"]], **changes})
+        rows.append({**row, "title": TITLES[row["network"]], "planned": _planned(row, WHOLE), **changes})
     return rows
 
 
@@ -67,13 +86,14 @@ def drawn(tables: Tables, target: str) -> pd.DataFrame:
 
 
 def error_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per network, target, graph, body order and set of orders: those of `error_table`, with `title`, `orders` and `cost`
-    (None for orders 0-2 and where it is not known).
+    """One row per network, target, graph, body order and set of orders: those of `error_table`, with `title`, `orders`, the
+    number of `planned` seeds, and `cost` (None for orders 0-2 and where it is not known).
     """
     return [
-        {**row, "title": TITLES[row["network"]], "orders": set_name(row["ls"]), "cost": _change(row, "cost")}
+        {**row, "title": TITLES[row["network"]], "orders": set_name(row["ls"]), "planned": _planned(row, row["ls"]),
+         "cost": _change(row, "cost")}
         for row in _records(error_table(tables))
-    ]
+    ]  # fmt: skip
 
 
 def baseline_rows(tables: Tables) -> list[dict[str, Any]]:
@@ -103,12 +123,21 @@ def claim_rows(tables: Tables) -> list[dict[str, Any]]:
     return rows
 
 
+def rules() -> dict[str, Any]:
+    """The rule that all claims share (`shared`), and what the parts are of the claims called `names` (`parts`)."""
+    by_rule: dict[str, list[str]] = {}
+    for claim in CLAIMS:
+        by_rule.setdefault(claim.rule.removesuffix(RULE).strip(), []).append(claim.name)
+    return {"shared": RULE, "parts": [{"names": names, "rule": rule} for rule, names in by_rule.items()]}
+
+
 def causes(tables: Tables) -> dict[str, Any]:
     """What is architecture, target, graph and products.
 
     - `architecture`: by target and order, the networks of each answer;
     - `target`: by network, what leaving out both orders costs, on each target (None where not known);
-    - `graph`, `products`: parts of N5 and N6, as rows with `part`, `outcome`, `change` (None where not known).
+    - `graph`, `products`: parts of N5 and N6, as rows with `title` (of the network), `outcome`, `change` (None where not known);
+    - `margin`: the relative change that matters.
     """
     found, costs, parts = answers(tables), error_table(tables), parts_table(tables)
     groups: list[dict[str, Any]] = []
@@ -122,7 +151,8 @@ def causes(tables: Tables) -> dict[str, Any]:
         {"title": title, **{row["target"]: _change(row, "cost") for row in _records(alone[alone["network"] == name])}}
         for name, title in TITLES.items()
     ]
-    return {"architecture": groups, "target": by_target, "graph": _parts(parts, "N5"), "products": _parts(parts, "N6")}
+    judged = {"graph": _parts(parts, "N5"), "products": _parts(parts, "N6")}
+    return {"architecture": groups, "target": by_target, **judged, "margin": THRESHOLDS["margin"]}
 
 
 def entropy_rows(tables: Tables) -> list[dict[str, Any]]:
@@ -157,9 +187,14 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _parts(parts: pd.DataFrame, claim: str) -> list[dict[str, Any]]:
     rows = _records(parts[parts["claim"] == claim])
     return [
-        {"part": row["part"], "outcome": row["outcome"], "change": _change(row, "estimate", "") if not row["why"] else None}
+        {"title": TITLES[row["part"].partition(":")[0]], "outcome": row["outcome"],
+         "change": _change(row, "estimate", "") if not row["why"] else None}
         for row in rows
-    ]
+    ]  # fmt: skip
+
+
+def _planned(row: Mapping[str, Any], ls: Orders) -> int:
+    return planned_seeds(*(row[name] for name in Place._fields), ls)
 
 
 def _change(row: Mapping[Any, Any], name: str, prefix: str | None = None) -> dict[str, float] | None:

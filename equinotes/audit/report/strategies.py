@@ -8,21 +8,22 @@ import pandas as pd
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.strategies.claims import CLAIMS, HARMS, HELPS, NOT_RUN, NOTHING, NULL, OPEN, RAISES, SHRINKS
 from equinotes.audit.protocols.strategies.rules import effects_table, judge
-from equinotes.audit.protocols.strategies.runs import ATTENTION, NETWORKS, nets_of
+from equinotes.audit.protocols.strategies.runs import ATTENTION, COEFFICIENTS, NETWORKS, nets_of
 
 NETS = {**NETWORKS, **ATTENTION}
 """Every network of the protocol by its name."""
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per strategy: `name`, `verdict`, `coefficient`, and of the network that changes most: `network`, `error` and
-    `against_control` (relative changes, means), `use` (of the order above 0 whose use changes most: `l`, `change`), `seeds`;
-    None where nothing was run.
+    """One row per strategy: `name`, `verdict`, `coefficient` (missing where none was chosen), and of the network that changes
+    most: `network`, `error` and `against_control` (relative changes, means), `use` (of the order above 0 whose use changes most:
+    `l`, `change`), `seeds`; None where nothing was run.
     """
     rows = []
     for row in judge(tables).to_dict("records"):
         numbers = dict(row["numbers"])
-        coefficient = numbers.pop("coefficient", None)
+        coefficient = numbers.pop("coefficient", np.nan) if row["claim"] in COEFFICIENTS else np.nan
+        numbers.pop("coefficient", None)
         found: dict[str, Any] = {"name": row["claim"], "verdict": row["verdict"], "coefficient": coefficient, "network": None}
         if numbers:
             network, of = max(numbers.items(), key=lambda item: abs(item[1]["error"]))

@@ -24,7 +24,7 @@ START = 0.1
 class Bottleneck(Term):
     """Sum of R over blocks, orders and channels [nats per atom], with noise of a learned size for each channel while training.
 
-    Predictions are made without noise. A scale of the features does not help: noise is measured against them.
+    Predictions are made without noise. A scale of the features does not help: they are measured against the noise.
     """
 
     def __init__(self, config: RunConfig, net: Network) -> None:

@@ -14,19 +14,20 @@ ANSWERS = (*second.ANSWERS, IMPOSSIBLE, MISSING)
 """Answers to "is this order used?", of one network, target and graph."""
 
 _M, _A = f"{MARGIN:.0%}", f"{ALPHA:.0%}"
-_PARTS = (
+RULE = (
     "Supported: every part is shown. Not supported: the opposite of every part is shown. Supported in part: some part and the "
     f"opposite of another are shown after Holm's correction. Otherwise open. Tests are one-sided at {_A}, and a comparison needs "
     f"{MIN_SEEDS} seeds of each network."
 )
+"""How the parts of a claim lead to its verdict."""
 _IGNORED = (
     f"Eight parts: l = 1 and l = 2 in each of the four networks with orders 0-2. l is ignored: its calibrated damage is less "
     f"than {_M}, or exceeds that of the untrained trunk by less, behind every layer from which it reaches the output. The "
-    f"opposite: behind one layer both are {_M} or more, and above zero after Holm's correction over orders and layers. " + _PARTS
+    f"opposite: behind one layer both are {_M} or more, and above zero after Holm's correction over orders and layers. " + RULE
 )
 _COSTLESS = (
     f"Four parts, one for each network: l = 0 alone against orders 0-2 at equal parameters; an increase of the error by {_M} is "
-    f"excluded. The opposite: it rises by {_M} or more. " + _PARTS
+    f"excluded. The opposite: it rises by {_M} or more. " + RULE
 )
 
 CLAIMS = (
@@ -60,7 +61,7 @@ CLAIMS = (
         f"A cost of leaving them out that is not lower by {_M} on the radius graph.",
         f"Four parts, one for each network. What leaving out both orders costs on energies (log ratio of the errors of l = 0 "
         f"alone and of orders 0-2) is lower on the radius graph than on the bonds by {_M} or more. The opposite: that much less "
-        "is excluded. " + _PARTS,
+        "is excluded. " + RULE,
     ),
     Claim(
         "N6",
@@ -68,6 +69,6 @@ CLAIMS = (
         f"A cost of leaving them out that is not lower by {_M} with many-body products.",
         "Two parts, the paper's network and NequIP. What leaving out both orders costs on energies is lower by "
         f"{_M} or more with squares of the features behind each block (body order 3) than without. The opposite: that much less "
-        "is excluded. " + _PARTS,
+        "is excluded. " + RULE,
     ),
 )

@@ -1,8 +1,8 @@
 """Calibrated damage: what a network loses with one order's features, less what any network would lose.
 
-Three corrections to plain shuffling. Features move only among atoms of the same element with as many neighbours (*conditional*),
-so that shuffling l = 0 does not swap elements. Damaged predictions are *recalibrated*: what offset, composition and bond counts
-can repair, refitted on other molecules, does not count. And the same damage is measured in an *untrained trunk* with a fitted
+Three corrections to plain shuffling. Features move only among atoms of the same element with as many neighbours (conditional),
+so that shuffling l = 0 does not swap elements. Damaged predictions are recalibrated: what offset, composition and bond counts
+can repair, refitted on other molecules, does not count. And the same damage is measured in an untrained trunk with a fitted
 readout, so that only what training added counts. Networks appear as `predict(edit)` and `parts` alone.
 """
 

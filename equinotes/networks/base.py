@@ -79,8 +79,11 @@ class Network(Reference, ABC):
     mirrored: ClassVar[bool] = True
     """Whether outputs are the same for a molecule and its mirror image, and features have the parity of their irreps."""
     config: RunConfig
+    """What it was made from; its `graph`, `cutoff` and `target` say which batches it takes and what it predicts."""
     layers: tuple[Layer, ...]
+    """Its places, from the embedding to the last features, in the order in which they are computed."""
     sides: tuple[Side, ...] = ()
+    """What else an order can act through; none in most networks."""
     _side_edit: SideEdit | None = None
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 import ast
 import html
+import importlib.util
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+
+from equinotes.analysis.diagnose import diagnose
 
 ROOT = Path(__file__).parents[2]
 EXTENSIONS = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "docstrings"]
@@ -117,3 +120,15 @@ def test_a_signature_shows_no_machinery_and_a_class_in_capitals_is_shown(tmp_pat
     shown = page.find(id="sample.QM9").text
     assert "rows: ArrayLike" in shown and "_Buffer" not in shown and "<factory>" not in shown
     assert page.find(id="sample.LIMIT") is None and "Alias for field" not in page.text
+
+
+def test_names_of_what_the_pages_describe_are_links_to_it():
+    spec = importlib.util.spec_from_file_location("docstrings", ROOT / "book" / "_ext" / "docstrings.py")
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    found = extension.targets("equinotes.analysis.diagnose.diagnose", diagnose)
+    assert found("Adapted") == "equinotes.networks.adapted.Adapted"
+    assert found("Adapted.outputs") == "equinotes.networks.adapted.Adapted.outputs"
+    assert found("norm_shares") == "equinotes.analysis.representation.norm_shares"
+    for text in ("layers", "change", "norm_share", "module(batch)", "pd.DataFrame", "nothing_like_it"):
+        assert found(text) is None, "a parameter, a word, a column, a call, another package's, or nothing"

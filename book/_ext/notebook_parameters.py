@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from equinotes.book.parameters import RANGE, Parameter, parameters_of, title_of
 
-HEAD = ["| name | type | default | allowed | meaning | cost |", "|:--|:--|:--|:--|:--|:--|"]
+HEAD = ["| name | meaning | default | allowed | type | cost |", "|:--|:--|:--|:--|:--|:--|"]
 
 COSTS = {
     "time in proportion, of training": ("epochs", "num_train", "seeds", "drop", "lmax_values"),
@@ -43,13 +43,13 @@ def row_of(parameter: Parameter) -> str:
     """A parameter as a row of a Markdown table; the range that ends its help has a column of its own.
 
     >>> row_of(Parameter("lmax", "int", int, 4, "highest order (0 to 11)"))
-    '| `lmax` | int | `4` | 0 to 11 | highest order | seconds: functions grow with the square |'
+    '| `lmax` | highest order | `4` | 0 to 11 | int | seconds: functions grow with the square |'
     """
     stated = RANGE.search(parameter.help)
     meaning = parameter.help[: stated.start()].strip() if stated else parameter.help
     allowed = stated[0].strip("()") if stated else "any"
     kind = parameter.annotation or "any"
-    return f"| `{parameter.name}` | {kind} | `{parameter.default!r}` | {allowed} | {meaning} | {cost_of(parameter.name)} |"
+    return f"| `{parameter.name}` | {meaning} | `{parameter.default!r}` | {allowed} | {kind} | {cost_of(parameter.name)} |"
 
 
 def tables_of(notebooks: Iterable[Path]) -> list[str]:

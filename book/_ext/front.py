@@ -101,8 +101,9 @@ class DamageChart(SphinxDirective):
             return []
         words = (
             f"Change of the error of the network with orders {orders_name(numbers()['orders'])}, mean over seeds "
-            f"({seeds} examined): on the left one order is shuffled among the atoms of the trained network, on the right a "
-            "network is trained without it. Colours stand for orders throughout the book."
+            f"({seeds} examined): on the left one order is shuffled among the atoms of the trained network, beyond what the same "
+            "shuffle does to an untrained one; on the right a network is trained without it, at equal channels. Colours stand "
+            "for orders throughout the book."
         )
         title = unbroken(str(sentences("front")("chart_title", shown=shown, used=numbers()["used"])))
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'

@@ -14,7 +14,7 @@ from equinotes.book.parameters import RANGE, REGISTRY, Parameter, parameters_of,
 
 FEW = 6
 """Names of a registry that are all listed; of more, the first ones and where the registry is."""
-HEAD = ["| name | type | default | allowed | meaning | cost |", "|:--|:--|:--|:--|:--|:--|"]
+HEAD = ["| name | meaning | default | allowed | type | cost |", "|:--|:--|:--|:--|:--|:--|"]
 
 COSTS = {
     "time in proportion, of training": ("epochs", "num_train", "seeds", "drop", "lmax_values"),
@@ -24,7 +24,7 @@ COSTS = {
     "time and memory in proportion or more": ("mul",),
     "seconds (smoke) to days (paper)": ("preset",),
     "a new seed trains anew": ("seed",),
-    "seconds (harmonics) to minutes (wavelets)": ("basis",),
+    "seconds (harmonics) to a minute (wavelets)": ("basis",),
     "none": ("molecule", "knn", "k", "layer", "chiral", "block", "reference", "model", "target", "network", "results_dir"),
     "another value trains anew": ("term", "coefficient"),
     "none; another folder trains anew": ("runs_dir",),
@@ -58,12 +58,12 @@ def row_of(parameter: Parameter) -> str:
     """A parameter as a row of a Markdown table; the range that ends its help has a column of its own.
 
     >>> row_of(Parameter("lmax", "int", int, 4, "highest order (0 to 11)"))
-    '| `lmax` | int | `4` | 0 to 11 | highest order | seconds: functions grow with the square |'
+    '| `lmax` | highest order | `4` | 0 to 11 | int | seconds: functions grow with the square |'
     """
     stated = RANGE.search(parameter.help)
     meaning = parameter.help[: stated.start()].strip() if stated else parameter.help
     name, kind = parameter.name, parameter.annotation or "any"
-    return f"| `{name}` | {kind} | `{parameter.default!r}` | {allowed(parameter)} | {meaning} | {cost_of(name)} |"
+    return f"| `{name}` | {meaning} | `{parameter.default!r}` | {allowed(parameter)} | {kind} | {cost_of(name)} |"
 
 
 def tables_of(notebooks: Iterable[Path]) -> list[str]:

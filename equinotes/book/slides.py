@@ -20,7 +20,7 @@ SHARED = ("core", "space", "chart")
 def write_slides(site: Path) -> list[Path]:
     """Write `slides/NAME.html` for each chapter that opens with its question, and `slides/index.html`, which lists them."""
     pages = list(reading_order(site))
-    decks = [(place, page) for place, page in pages if _question(page) is not None and page.select(f"article :is({SHOWN})")]
+    decks = [(place, page) for place, page in pages if _question(page) is not None]
     folder = site / FOLDER
     folder.mkdir(exist_ok=True)
     written = [folder / f"{Path(place).stem}.html" for place, _ in decks]

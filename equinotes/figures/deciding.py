@@ -31,7 +31,7 @@ def plot_uses_and_costs(uses: pd.DataFrame, dots: pd.DataFrame, costs: pd.DataFr
             _absent(left, place, "not measured" if " " in name else "not run")
         if costs.set_index("name")["cost"].isna()[name]:
             _absent(right, place, "not run")
-    for ax, title in ((left, "shuffled in the trained network"), (right, "trained without")):
+    for ax, title in ((left, "shuffled, beyond an untrained trunk"), (right, "trained without")):
         ax.axvline(1, color=GREY, linewidth=1)
         ax.set(title=title, xlabel="error, as a multiple")
     if uses.empty:

@@ -105,7 +105,7 @@ def test_every_parameter_says_what_it_costs():
 
 def test_the_page_of_parameters_has_every_one_of_them():
     lines = load(BOOK / "_ext" / "notebook_parameters.py").tables_of([find_notebook("01"), find_notebook("04")])
-    assert "| `lmax` | int | `4` | 0 to 11 | highest order drawn and checked | seconds: functions grow with the square |" in lines
+    assert "| `lmax` | highest order drawn and checked | `4` | 0 to 11 | int | seconds: functions grow with the square |" in lines
     assert sum(line.startswith("| `") for line in lines) == 11
 
 

@@ -15,7 +15,13 @@ from equinotes.audit.report.deciding import ladder_of
 
 PUBLISHED = "published weights"
 """The scale of a claim about models that others trained."""
-ERROR, GAIN, SHARES = "change of the error [%]", "gain of structure [rank correlation]", "damage share"
+GAIN, SHARES = "gain of structure [rank correlation]", "damage share"
+ERRORS = {
+    "C2": "rise of the error when shuffled, beyond untrained [%]",
+    "C4": "error: l = 0 shuffled, against the costliest other [%]",
+}
+"""What a change of an error is a change of, where it does not compare two sets of orders."""
+ERROR = "change of the error [%]"
 COLUMNS = ("claim", "scale", "measure", "label", "value", "low", "high", "threshold", "meaning")
 
 
@@ -45,7 +51,7 @@ def _of_part(row: Mapping[Any, Any]) -> dict[str, Any]:
     about = {"claim": row["claim"], "scale": PUBLISHED if layer else row["scale"].partition(", block")[0]}
     label = f"{row['part']} ({row['scale']})" if layer else row["part"]
     if row["unit"] == RATIO:
-        return about | {"label": label} | _changes(row)
+        return about | {"label": label} | _changes(row) | {"measure": ERRORS.get(row["claim"], ERROR)}
     structure = "structure" in row["part"]
     limit, meaning = (STRUCTURE if structure else SHARE), "the least that matters"
     if "dominates" in row["part"]:
@@ -60,11 +66,12 @@ def _of_part(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _of_rung(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {"claim": row["claim"], "scale": row["scale"], "label": f"{row['second']} in place of {row['first']}"} | _changes(row)
+    label = f"{row['second']} in place of {row['first']}"
+    return {"claim": row["claim"], "scale": row["scale"], "label": label, "measure": ERROR} | _changes(row)
 
 
 def _changes(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Changes of an error in percent; what matters is a factor of 1 + margin, up or down, on the side of the estimate."""
     limit = MARGIN if row["estimate"] >= 0 else 1 / (1 + MARGIN) - 1
     numbers = {"value": row["estimate"], "low": row["low"], "high": row["high"], "threshold": limit}
-    return {"measure": ERROR, "meaning": "the least that matters"} | {name: 100 * number for name, number in numbers.items()}
+    return {"meaning": "the least that matters"} | {name: 100 * number for name, number in numbers.items()}

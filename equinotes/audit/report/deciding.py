@@ -1,4 +1,4 @@
-"""Numbers of the page of protocol 2: six rows, the chart, the ladder's top, and what was run where."""
+"""Numbers of the page of protocol 2: six rows, the chart, the ladder's top. What was run where: `equinotes.audit.report.made`."""
 
 from typing import Any, NamedTuple
 
@@ -7,12 +7,27 @@ import pandas as pd
 
 from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables
+from equinotes.audit.protocols.second.beside import beside, judged_by_last
 from equinotes.audit.protocols.second.claims import CLAIMS
-from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of
+from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of, order_of
 from equinotes.audit.protocols.second.parts import OPPOSITE, SHOWN, UNDECIDED
+from equinotes.audit.protocols.second.rules import LADDER as FOLLOWED
 from equinotes.audit.protocols.second.rules import baseline_table, judge, ladder_table, parts_table
-from equinotes.audit.protocols.second.runs import FOUR, MAIN, SIX, SUBSTITUTES, WITHOUT, Orders
-from equinotes.audit.reported import REPORTED
+from equinotes.audit.protocols.second.runs import (
+    FOUR,
+    LOW,
+    MAIN,
+    SCALES,
+    SIX,
+    SUBSTITUTES,
+    TOP,
+    WITHOUT,
+    Orders,
+    left_out,
+    matched,
+)
+from equinotes.audit.reported import REPORTED, counted_parameters
+from equinotes.config import RunConfig
 from equinotes.support.text import listed
 
 RULES = ("931dc363", "2026-11-26T14:47:15+00:00")
@@ -33,8 +48,11 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
 
     `decisive` is the part that decides or, where that part is not known, the known part nearest to a result, with `estimate`,
     `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`; None where nothing is known. `missing`: why other parts are open.
+    `siding`: the parts that are shown, with the same numbers. `by_last`: the verdict were the last iterate judged, of claims
+    about errors. `followed`: the comparison that `ladder` is about. `uncontrolled`: parts without a parameter-matched control.
     """
-    verdicts, parts = judge(tables).set_index("claim"), parts_table(tables)
+    verdicts, parts, by_last = judge(tables).set_index("claim"), parts_table(tables), judged_by_last(tables)
+    followed = {claim: f"{second} in place of {first}" for claim, first, second in reversed(FOLLOWED)}
     rows = []
     for claim in CLAIMS:
         of = parts[parts["claim"] == claim.name]
@@ -46,9 +64,17 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
             {"claim": claim, "verdict": verdicts.loc[claim.name, "verdict"], "parts": len(of), "judged": len(known),
              **{name: known.loc[known["outcome"] == outcome, "part"].tolist() for name, outcome in OUTCOMES.items()},
              "decisive": None if deciding.empty else deciding.iloc[0].to_dict(), "missing": _reasons(of),
-             "ladder": verdicts.loc[claim.name, "ladder"], "changes": bool(verdicts.loc[claim.name, "changes"])}
+             "ladder": verdicts.loc[claim.name, "ladder"], "changes": bool(verdicts.loc[claim.name, "changes"]),
+             "siding": known[known["outcome"] == SHOWN].sort_values("p_for").to_dict("records"),
+             "uncontrolled": int(of["matched"].isna().sum()), "by_last": by_last.get(claim.name, ""),
+             "followed": followed.get(claim.name, "")}
         )  # fmt: skip
     return rows
+
+
+def beside_rules(tables: Tables) -> dict[str, dict[str, Any]]:
+    """What stands beside the rule of each claim, by its name; see `equinotes.audit.protocols.second.beside`."""
+    return {claim.name: beside(tables, claim.name) for claim in CLAIMS}
 
 
 def _reasons(parts: pd.DataFrame) -> list[str]:
@@ -68,11 +94,28 @@ def in_words(tables: Tables) -> list[dict[str, str]]:
 
 
 def headline(tables: Tables) -> dict[str, Any]:
-    """Numbers of the main result: `rows` (see `six_rows`), `error` (C3 along the ladder), `uses`, `costs` (see `chart`)."""
+    """Numbers of the main result.
+
+    `rows` (see `six_rows`), `error` (C3 along the ladder), `uses`, `costs` (see `chart`), `structure` (see `structured`), and
+    what `scales` gives.
+    """
     ladder = ladder_of(tables, "C3")
     error = ladder[(ladder["first"] == str(Network(FOUR, 16))) & (ladder["second"] == str(Network(WITHOUT, 16)))]
     shown = chart(tables)
-    return {"rows": six_rows(tables), "error": error, "uses": shown.uses, "costs": shown.costs.dropna(subset="cost")}  # fmt: skip
+    return {"rows": six_rows(tables), "error": error, "uses": shown.uses, "costs": shown.costs.dropna(subset="cost"),
+            "structure": structured(tables), **scales()}  # fmt: skip
+
+
+def scales() -> dict[str, dict[str, Any]]:
+    """`scale`: how the networks that are judged were trained, `papers`: the paper's settings; see `size_of`."""
+    return {"scale": size_of(MAIN), "papers": size_of(TOP)}
+
+
+def size_of(scale: str) -> dict[str, Any]:
+    """How a rung of the ladder is trained: `molecules`, `steps`, `batch`, `rate`, `reference`."""
+    config = RunConfig.from_dict(SCALES[scale])
+    return {"molecules": config.num_train, "steps": -(-config.num_train // config.batch_size) * config.epochs,
+            "batch": config.batch_size, "rate": config.lr, "reference": config.reference}  # fmt: skip
 
 
 def parts_of(tables: Tables, claim: str) -> pd.DataFrame:
@@ -126,14 +169,30 @@ def chart(tables: Tables, ls: Orders = FOUR, mul: int = 16) -> Chart:
                  pd.DataFrame(cost_dots, columns=["name", "cost"]))  # fmt: skip
 
 
+def sizes(tables: Tables) -> dict[str, Any]:
+    """Parameters beside the chart: of orders 0-4 (`whole`) and of the networks without orders (`least`, `most`), and what orders
+    0-2 cost with as many channels and with as many parameters (`change`, `low`, `high`; NaN where it is not known).
+    """
+    whole, evidence = Network(FOUR, 16), Evidence(tables)
+    without = [counted_parameters(left, 16) for left in (*left_out(FOUR), *SUBSTITUTES[:2])]
+    rows = []
+    for few in (Network(LOW, 16), Network(*matched(LOW, *whole))):
+        cost = change_of("cost", evidence.comparison(whole, few, MAIN).counted)
+        rows.append({"name": str(few), "parameters": counted_parameters(*few), "change": cost["cost"], "low": cost["cost_low"],
+                     "high": cost["cost_high"]})  # fmt: skip
+    return {"whole": counted_parameters(*whole), "least": min(without), "most": max(without), "few": rows}
+
+
 def top_of_the_ladder(tables: Tables) -> list[dict[str, Any]]:
     """Runs under the paper's settings that have not ended: how far each is, its errors, and what the paper reports for the row.
 
-    `errors` holds MAE, RMSE and MSE on validation molecules for averaged weights and the last iterate.
+    `errors` holds MAE, RMSE and MSE on validation molecules for averaged weights and the last iterate; `falling`: whether those
+    of averaged weights have fallen in the last epoch.
     """
     rows = []
     for run_id, curve in tables["curves"].groupby("run_id", sort=False):
-        last = curve.sort_values("epoch").iloc[-1]
+        curve = curve.sort_values("epoch")
+        last, falls = curve.iloc[-1], bool(curve["val_average_mae_eV"].diff().iloc[-1] < 0)
         errors = {
             name: {
                 "mae": last[f"val_{prefix}mae_eV"],
@@ -144,7 +203,7 @@ def top_of_the_ladder(tables: Tables) -> list[dict[str, Any]]:
         }
         reported = [row.error for row in REPORTED if (row.ls, row.mul) == (last["ls"], last["mul"])]
         rows.append({"run_id": run_id, "network": str(Network(last["ls"], last["mul"])), "epoch": int(last["epoch"]),
-                     "epochs": int(last["epochs"]), "errors": errors, "reported": reported[:1]})  # fmt: skip
+                     "epochs": int(last["epochs"]), "errors": errors, "reported": reported[:1], "falling": falls})  # fmt: skip
     return rows
 
 
@@ -153,31 +212,13 @@ def left_behind(tables: Tables) -> pd.DataFrame:
     return baseline_table(tables)
 
 
-def machines(tables: Tables) -> pd.DataFrame:
-    """Where the stored runs were made: `device`, `device_name`, `experiments`, `runs`, `first` and `last` start."""
-    runs, rows = tables["runs"].drop_duplicates("run_id"), []
-    for (device, name), part in runs.groupby(["device", "device_name"]) if "device" in runs and len(runs) else ():
-        rows.append({"device": device, "device_name": name, "experiments": listed(sorted(set(part["experiment"]))),
-                     "runs": len(part), "first": part["started"].min(), "last": part["started"].max()})  # fmt: skip
-    return pd.DataFrame(rows, columns=["device", "device_name", "experiments", "runs", "first", "last"])
-
-
-def commits(tables: Tables) -> list[str]:
-    """The commits that the stored runs carry, shortened; "+changes" where files were changed beside it."""
-    if "commit" not in tables["runs"]:
-        return []
-    parts = [commit.partition("+") for commit in dict.fromkeys(tables["runs"]["commit"])]
-    return [commit[:10] + plus + rest for commit, plus, rest in parts]
-
-
-def across_devices(tables: Tables) -> int:
-    """How many of the ladder's comparisons set runs of different kinds of devices beside each other at one rung."""
-    evidence = Evidence(tables)
-    known = "device" in evidence.runs and len(evidence.runs)
-    kinds = evidence.runs.groupby(["ls", "mul", "scale"])["device"].agg(set).to_dict() if known else {}
-    pairs = [(row["first"], row["second"], row["scale"]) for row in ladder_table(tables).to_dict("records") if not row["why"]]
-    by_name = {(str(Network(key[0], key[1])), key[2]): devices for key, devices in kinds.items()}  # type: ignore[index]
-    return sum(by_name.get((first, scale)) != by_name.get((second, scale)) for first, second, scale in pairs)
+def structured(tables: Tables) -> dict[str, Any]:
+    """Of the network with orders `many`: `gained`, orders above 0 whose latents gain structure by training (interval above 0),
+    and `level`, the others.
+    """
+    rows = [row for row in gains(tables).to_dict("records") if row["network"] == str(Network(SIX, 16)) and order_of(row["irrep"])]
+    return {"many": SIX, "gained": [order_of(row["irrep"]) for row in rows if row["low"] > 0],
+            "level": [order_of(row["irrep"]) for row in rows if row["low"] <= 0]}  # fmt: skip
 
 
 def gains(tables: Tables) -> pd.DataFrame:

@@ -4,11 +4,9 @@ from typing import Any
 
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import NEEDED, REPLACEABLE, USED
-from equinotes.audit.protocols.second.evidence import Network, order_of
-from equinotes.audit.protocols.second.runs import FOUR, MAIN, SCALES, SIX
+from equinotes.audit.protocols.second.runs import FOUR, MAIN
 from equinotes.audit.report import ledger
-from equinotes.audit.report.deciding import chart, gains, six_rows
-from equinotes.config import RunConfig
+from equinotes.audit.report.deciding import chart, six_rows, size_of, structured
 
 
 def front(tables: Tables) -> dict[str, Any]:
@@ -19,22 +17,19 @@ def front(tables: Tables) -> dict[str, Any]:
     NaN where it is not known; `used`: how many of them are shown to be used; `seeds` that were examined. Of the network with
     `many` orders: `gained`, orders above 0 whose latents gain structure by training (interval above 0), and `level`, the others.
     """
-    own, found = RunConfig.from_dict(SCALES[MAIN]), chart(tables, FOUR)
+    own, found = size_of(MAIN), chart(tables, FOUR)
     damages = dict(zip(found.uses.get("l", ()), found.uses.get("damage", ()), strict=True))
     costs = dict(zip(found.costs["name"], found.costs["cost"], strict=True))
-    many = [row for row in gains(tables).to_dict("records") if row["network"] == str(Network(SIX, 16)) and order_of(row["irrep"])]
     shown = [{"l": l, "damage": damages.get(l, float("nan")), "cost": costs.get(str(l), float("nan"))} for l in FOUR[1:]]
     return {
         "claims": [{"claim": row["claim"].name, "verdict": row["verdict"]} for row in six_rows(tables)],
-        "molecules": own.num_train,
-        "steps": own.num_train // own.batch_size * own.epochs,
+        "molecules": own["molecules"],
+        "steps": own["steps"],
         "orders": FOUR,
         "seeds": int(found.uses["seeds"].max()) if len(found.uses) else 0,
         "used": int(found.uses["answer"].isin([NEEDED, REPLACEABLE, USED]).sum()) if len(found.uses) else 0,
         "shown": shown,
-        "many": SIX,
-        "gained": [order_of(row["irrep"]) for row in many if row["low"] > 0],
-        "level": [order_of(row["irrep"]) for row in many if row["low"] <= 0],
+        **structured(tables),
     }
 
 

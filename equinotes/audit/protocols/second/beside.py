@@ -1,0 +1,150 @@
+"""Beside protocol 2's rules: what they do not see, from the same tables.
+
+Written after the runs; nothing here changes a verdict. Changes are relative ones, with the rules' intervals.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from equinotes.analysis.inference import Estimate, log_ratio
+from equinotes.audit.protocol import Tables
+from equinotes.audit.protocols.second.claims import MARGIN, MIN_SEEDS, REPLACEABLE, STRUCTURE, USED
+from equinotes.audit.protocols.second.evidence import (
+    BESIDE,
+    INTERVAL,
+    JUDGED,
+    LOG_MARGIN,
+    SCORE,
+    Evidence,
+    Network,
+    answers,
+    cells_of,
+    order_of,
+)
+from equinotes.audit.protocols.second.parts import added_orders, foundation_model, same_errors
+from equinotes.audit.protocols.second.rules import judge
+from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
+from equinotes.audit.reported import counted_parameters
+
+BY_ERRORS = ("C1", "C3", "C5")
+"""Claims that are judged by test errors."""
+
+
+def judged_by_last(tables: Tables) -> dict[str, str]:
+    """Verdicts of the claims about errors, were the last iterate judged in place of the averaged weights."""
+    runs = tables["runs"]
+    verdicts = judge({**tables, "runs": runs.assign(**{JUDGED: runs[BESIDE]})}, BY_ERRORS)
+    return dict(zip(verdicts["claim"], verdicts["verdict"], strict=True))
+
+
+def beside(tables: Tables, claim: str) -> dict[str, Any]:
+    """Numbers to be read beside a claim's verdict; none where what they are about is not stored."""
+    return NUMBERS[claim](Evidence(tables))
+
+
+def _change(ratio: Estimate) -> dict[str, float]:
+    """A log ratio as a relative change with its interval."""
+    low, high = ratio.interval(INTERVAL)
+    return {"change": float(np.expm1(ratio.value)), "low": float(np.expm1(low)), "high": float(np.expm1(high))}
+
+
+def _added(evidence: Evidence) -> dict[str, Any]:
+    """C1: each set against 0-2 with as many parameters, which controls are missing, and which sets differ little from 0-2."""
+    parts = added_orders(evidence)
+    if any(part.why for part in parts):
+        return {}
+    controls, missing, near = [], [], []
+    for added, part in zip((Network(*added) for added in ADDED), parts, strict=True):
+        control = Network(*matched(LOW, *added))
+        comparison = evidence.comparison(control, added, part.scale)
+        if comparison.why:
+            missing.append(str(control))
+        else:
+            controls.append({"name": str(added), "control": str(control), **_change(comparison.ratio)})
+        if abs(part.estimate.value) < LOG_MARGIN:
+            more = counted_parameters(*added) / counted_parameters(LOW, added.mul) - 1
+            near.append({"name": str(added), "more": more, "shown": part.outcome == "shown", **_change(part.estimate)})
+    surest = min(parts, key=lambda part: part.p_against)
+    last = {"name": surest.name.partition(" is ")[0], **_change(surest.last)}
+    return {"controls": controls, "missing": list(dict.fromkeys(missing)), "near": near, "last": last, "sets": len(parts),
+            "margin": MARGIN}  # fmt: skip
+
+
+def _scores(evidence: Evidence) -> dict[str, Any]:
+    """C2: structure scores of l = 1 and 2 after and before training, and where complexity is permuted within a formula."""
+    scores, (scale, gains) = evidence.tables["structure"], evidence.gains_at_best(Network(SIX, 16))
+    if "null_mean" not in scores or not gains:
+        return {}
+    scores = scores.merge(evidence.runs[evidence.runs["scale"] == scale][["run_id"]], on="run_id")
+    there = (scores["measure"] == SCORE) & (scores["layer"] == f"block{int(evidence.runs['num_blocks'].max()) - 1}")
+    scores = scores[there & scores["ls"].map(lambda ls: tuple(ls) == SIX).astype(bool) & (scores["mul"] == 16)]
+    means = scores.assign(l=scores["irrep"].map(order_of)).groupby(["l", "trained"])[["value", "null_mean"]].mean()
+    values, chances = (means[name].to_dict() for name in ("value", "null_mean"))
+    rows = [{"l": l, "after": values[l, True], "before": values[l, False], "chance": chances[l, True]} for l in (1, 2)]
+    return {"orders": rows, "above": all(min(row["after"], row["before"]) > row["chance"] + STRUCTURE for row in rows)}
+
+
+def _papers_reference(evidence: Evidence) -> dict[str, Any]:
+    """C3: the same comparison of errors with the paper's reference *mean*, at the largest scale below the paper's."""
+    runs = evidence.runs[(evidence.runs["reference"] == "mean") & (evidence.runs["mul"] == 16)]
+    for size in sorted({fields["num_train"] for name, fields in SCALES.items() if name != TOP}, reverse=True):
+        sides = [runs[(runs["ls"] == ls) & (runs["num_train"] == size)][JUDGED].to_numpy() for ls in (FOUR, WITHOUT)]
+        if min(map(len, sides)) >= MIN_SEEDS:
+            below = sum(bool(side.mean() < evidence.baselines.get(size, np.nan)) for side in sides)
+            return {"first": str(Network(FOUR, 16)), "second": str(Network(WITHOUT, 16)), "molecules": size,
+                    "seeds": [len(side) for side in sides], "below": below, **_change(log_ratio(*sides))}  # fmt: skip
+    return {}
+
+
+def _by_block(evidence: Evidence) -> dict[str, Any]:
+    """C4: damage of l = 0 behind each block beside that of the costliest other order, means over seeds."""
+    grid = evidence.damages(Network(SIX, 16), "damage")[1]
+    if grid.empty:
+        return {}
+    means, rows = grid.mean(), []
+    for layer in dict.fromkeys(layer for layer, _ in cells_of(grid)):
+        others = {irrep: means[(layer, irrep)] for of, irrep in cells_of(grid) if of == layer and order_of(irrep)}
+        zero = next(means[(layer, irrep)] for of, irrep in cells_of(grid) if of == layer and not order_of(irrep))
+        worst = max(others, key=lambda irrep: others[irrep])
+        rows.append(
+            {"block": layer, "zero": float(np.expm1(zero)), "other": float(np.expm1(others[worst])), "l": order_of(worst)}
+        )
+    return {"blocks": rows}
+
+
+def _used_all_the_same(evidence: Evidence) -> dict[str, Any]:
+    """C5: orders that are used though training without them is not shown to cost the margin; the nearest pair, unpaired."""
+    found = answers(evidence, Network(FOUR, 16))
+    if found.empty or any(part.why for part in same_errors(evidence)):
+        return {}
+    used = found[found["answer"].isin((USED, REPLACEABLE)) & found["cost"].notna()]
+    pairs = [(Network(first, 16), Network(second, 16)) for k, first in enumerate(SUBSTITUTES) for second in SUBSTITUTES[k + 1 :]]
+    nearest = min((evidence.decisive(*pair) for pair in pairs), key=lambda comparison: abs(comparison.ratio.value))
+    orders = [{"l": row["l"], "change": row["cost"], "low": row["cost_low"], "high": row["cost_high"]}
+              for row in used.to_dict("records")]  # fmt: skip
+    unpaired = {"name": f"{nearest.second} in place of {nearest.first}", **_change(nearest.ratio)}
+    return {"network": str(Network(FOUR, 16)), "orders": orders, "unpaired": unpaired, "margin": MARGIN}
+
+
+def _published(evidence: Evidence) -> dict[str, Any]:
+    """C6: how wide the intervals of structure are, and behind how many layers l = 0 moves predictions most."""
+    parts = [part for part in foundation_model(evidence) if "structure" in part.name]
+    shares = evidence.tables["foundation"]
+    if not parts or shares.empty:
+        return {}
+    means = shares[shares["weights"] == "trained"].groupby(["model", "layer", "irrep"])["damage_share"].mean().unstack()
+    means = means[means.notna().sum(axis=1) > 1]  # the last layer has scalars alone
+    most = means.idxmax(axis=1).map(order_of) == 0
+    models = evidence.tables.get("foundation_models", pd.DataFrame())
+    return {"half": min(part.estimate.value - part.estimate.interval(INTERVAL)[0] for part in parts), "matters": STRUCTURE,
+            "random": parts[0].seeds.partition(" ")[0], "parts": len(parts), "first": int(most.sum()), "layers": len(most),
+            "molecules": int(models["molecules"].max()) if len(models) else None}  # fmt: skip
+
+
+NUMBERS: dict[str, Callable[[Evidence], dict[str, Any]]] = {
+    "C1": _added, "C2": _scores, "C3": _papers_reference, "C4": _by_block, "C5": _used_all_the_same, "C6": _published,
+}  # fmt: skip
+"""What stands beside the rule of each claim."""

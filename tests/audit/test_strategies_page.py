@@ -1,0 +1,70 @@
+"""The chapter on training strategies: what it says with nothing stored, and with planted answers."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from equinotes.audit.protocol import named
+from equinotes.audit.protocols.strategies.claims import CLAIMS, NULL
+from equinotes.audit.protocols.strategies.runs import COEFFICIENTS
+from equinotes.audit.report import strategies
+from equinotes.audit.tables import load_all
+from equinotes.book.parameters import find_notebook
+from equinotes.figures import strategies as figures
+from equinotes.support.templates import sentences
+
+PAGE = find_notebook("13_training_strategies")
+WITHOUT = ("dipole", "bottleneck")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """Every strategy but two lowers the error by a tenth; its control does not."""
+    spec = importlib.util.spec_from_file_location("strategies_tables", Path(__file__).with_name("test_strategies.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.planted(error=lambda config, side: 0.9 if side == "strategy" else 1.0, skipped=WITHOUT)
+
+
+@pytest.fixture
+def nothing(tmp_path):
+    return load_all(tmp_path, named("strategies"))
+
+
+def test_page_says_what_is_stored_and_what_is_not(shown, tables, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "plot_strategies", lambda effects, names, orders: drawn.append((set(names), orders)))
+    said = shown(PAGE, tables=tables, molecules=32, mul=4, runs_dir=str(tmp_path), network="SE(3)-Transformer")
+    assert f"Of {len(CLAIMS) - 1} rows below (strategies and their variants), 2 cannot be judged yet" in said
+    assert "**Not run yet:** dipole; bottleneck." in said and "**Try first**, since errors are lower" in said
+    assert "\n| anisotropy (0.3) | helps | 0-" in said and "\n| skips dense | helps | 0-" in said
+    assert drawn == [({"attention_entropy"}, [0, 1, 2])], "the orders of that network"
+
+
+def test_without_runs_every_strategy_waits_but_the_one_that_is_null(nothing):
+    say, found = sentences("strategies"), strategies.practice(nothing)
+    missing = len(found["missing"])
+    assert missing == len(CLAIMS) - 1
+    assert f"None of the {missing} rows below" in say("state", missing=missing, planned=missing, hours=6.0)
+    verdicts = say("verdicts", rows=strategies.verdict_rows(nothing))
+    assert verdicts.startswith(f"- feature_l2: {NULL}.") and "|" not in verdicts
+    assert "**No advice yet**" in say("practice", found=found)
+
+
+def test_only_terms_have_a_coefficient(tables):
+    rows = {row["name"]: row["coefficient"] for row in strategies.verdict_rows(tables)}
+    assert {name for name, value in rows.items() if value == value} == set(COEFFICIENTS) - set(WITHOUT)
+
+
+def test_each_advice_is_a_paragraph_of_its_own():
+    kinds = ("helps", "harms", "moves", "nothing", "null", "open", "missing")
+    said = sentences("strategies")("practice", found={kind: [f"one that {kind}"] for kind in kinds})
+    assert sum(part.strip().startswith("**") for part in said.split("\n\n")) == 6
+    assert said.count("**") == 12, "each of them has one lead"
+
+
+def test_nothing_is_said_to_help_where_all_is_open():
+    found = {kind: [] for kind in ("helps", "harms", "moves", "nothing", "null", "missing")} | {"open": ["dipole"]}
+    said = sentences("strategies")("practice", found=found)
+    assert said.startswith("**Nothing is shown to lower the error more than its control does**")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
 
 import nbformat
 
@@ -45,6 +45,18 @@ class Parameter:
     def __str__(self) -> str:
         kind = "" if self.annotation is None else f": {self.annotation}"
         return f"{self.name}{kind} = {self.default!r}"
+
+    @property
+    def explained(self) -> str:
+        """The help, with the names in a registry where it says which registry.
+
+        >>> Parameter("kind", "str", Literal["a", "b, c"], "a", "kind (one of equinotes.some.NAMES)").explained
+        'kind (one of a; b, c)'
+        """
+        stated = RANGE.search(self.help)
+        if stated is None or not REGISTRY.fullmatch(stated["choices"] or ""):
+            return self.help
+        return f"{self.help[: stated.start('choices')]}{'; '.join(get_args(self.hint))})"
 
 
 def notebooks_folder() -> Path:

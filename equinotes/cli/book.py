@@ -46,7 +46,7 @@ class Run:
         if self.list:
             print(_line_of_notebook(path))
             for parameter in parameters.parameters_of(path).values():
-                print(f"  -p {parameter!s:48} {parameter.help}")
+                print(f"  -p {parameter!s:48} {parameter.explained}")
             return 0
         values = parameters.parse_parameters(path, self.parameters)
         from equinotes.book.notebooks import run_notebook

@@ -1,11 +1,12 @@
-"""Damage beside the cost of retraining: the chart of the page of protocol 2."""
+"""Figures of the page of protocol 2: damage beside the cost of retraining, and learning under the paper's settings."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from equinotes.figures.style import GREY, order_colour, order_marker
+from equinotes.figures.audit import not_run
+from equinotes.figures.style import GREY, SERIES, SERIES_LINES, order_colour, order_marker
 
 
 def plot_uses_and_costs(uses: pd.DataFrame, dots: pd.DataFrame, costs: pd.DataFrame, cost_dots: pd.DataFrame) -> Figure:
@@ -38,6 +39,30 @@ def plot_uses_and_costs(uses: pd.DataFrame, dots: pd.DataFrame, costs: pd.DataFr
         left.set_xlim(0.9, 2)
     left.set_yticks(list(places.values()), [f"l = {name}" for name in names])
     left.set_ylim(0.4, len(names) + 0.6)
+    return figure
+
+
+def plot_at_the_papers_scale(curves: pd.DataFrame) -> Figure:
+    """Errors on validation molecules by epoch, a panel for each network: MAE, RMSE and MSE beside the paper's number.
+
+    Reads `network`, `seed`, `epoch`, `reading`, `value` and `reported`, as `equinotes.audit.report.top.curves` gives them.
+    """
+    if curves.empty:
+        return not_run()
+    networks, readings = curves["network"].unique(), curves["reading"].unique()
+    figure, axes = plt.subplots(1, len(networks), figsize=(3.4 * len(networks) + 1.6, 3.8), squeeze=False, sharey=True)
+    for ax, network in zip(axes.flat, networks, strict=True):
+        of = curves[curves["network"] == network]
+        for place, reading in enumerate(readings):
+            look = {"color": SERIES(place / (len(readings) - 1)), "linestyle": SERIES_LINES[place]}
+            for seed, run in of[of["reading"] == reading].groupby("seed"):
+                ax.plot(run["epoch"], run["value"], label=reading if seed == of["seed"].min() else None, **look)
+        ax.axhline(of["reported"].iloc[0], color=GREY, linewidth=3, alpha=0.6, label="test error that the paper prints")
+        ax.set(title=f"orders {network}", xlabel="epoch", yscale="log")
+        ax.yaxis.set_major_formatter("{x:g}")
+    axes[0, 0].set_ylabel("validation error [eV, eV²]")
+    columns = 4 if len(networks) > 1 else 2
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=11)
     return figure
 
 

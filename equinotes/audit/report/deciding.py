@@ -1,4 +1,4 @@
-"""Numbers of the page of protocol 2: six rows, the chart, the ladder's top. What was run where: `equinotes.audit.report.made`."""
+"""Numbers of the page of protocol 2: six rows and the chart. The ladder's top is in `top`, what was run where in `made`."""
 
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from equinotes.audit.protocols.second.runs import (
     left_out,
     matched,
 )
-from equinotes.audit.reported import REPORTED, counted_parameters
+from equinotes.audit.reported import counted_parameters
 from equinotes.config import RunConfig
 from equinotes.support.text import listed
 
@@ -181,30 +181,6 @@ def sizes(tables: Tables) -> dict[str, Any]:
         rows.append({"name": str(few), "parameters": counted_parameters(*few), "change": cost["cost"], "low": cost["cost_low"],
                      "high": cost["cost_high"]})  # fmt: skip
     return {"whole": counted_parameters(*whole), "least": min(without), "most": max(without), "few": rows}
-
-
-def top_of_the_ladder(tables: Tables) -> list[dict[str, Any]]:
-    """Runs under the paper's settings that have not ended: how far each is, its errors, and what the paper reports for the row.
-
-    `errors` holds MAE, RMSE and MSE on validation molecules for averaged weights and the last iterate; `falling`: whether those
-    of averaged weights have fallen in the last epoch.
-    """
-    rows = []
-    for run_id, curve in tables["curves"].groupby("run_id", sort=False):
-        curve = curve.sort_values("epoch")
-        last, falls = curve.iloc[-1], bool(curve["val_average_mae_eV"].diff().iloc[-1] < 0)
-        errors = {
-            name: {
-                "mae": last[f"val_{prefix}mae_eV"],
-                "rmse": last[f"val_{prefix}rmse_eV"],
-                "mse": last[f"val_{prefix}rmse_eV"] ** 2,
-            }
-            for name, prefix in (("average", "average_"), ("last", ""))
-        }
-        reported = [row.error for row in REPORTED if (row.ls, row.mul) == (last["ls"], last["mul"])]
-        rows.append({"run_id": run_id, "network": str(Network(last["ls"], last["mul"])), "epoch": int(last["epoch"]),
-                     "epochs": int(last["epochs"]), "errors": errors, "reported": reported[:1], "falling": falls})  # fmt: skip
-    return rows
 
 
 def left_behind(tables: Tables) -> pd.DataFrame:

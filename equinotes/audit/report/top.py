@@ -1,0 +1,123 @@
+"""The top of protocol 2's ladder: networks under the paper's own settings, finished or not, beside the paper's numbers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from equinotes.audit.protocol import Tables
+from equinotes.audit.protocols.second.evidence import Network
+from equinotes.audit.protocols.second.runs import SCALES, TOP
+from equinotes.audit.reported import REPORTED
+from equinotes.config import RunConfig
+
+READINGS = {"MAE": "mae_eV", "RMSE": "rmse_eV", "MSE": "mse_eV2"}
+"""What "test error (eV)" may mean, and the columns of the stored runs that say it."""
+WEIGHTS = {"last iterate": "", "averaged": "average_"}
+"""Whose errors they are: of the weights of the last step, which the paper reports, or of averaged ones."""
+CURVE = ["network", "seed", "epoch", "reading", "value", "reported"]
+SETTINGS = RunConfig.from_dict(SCALES[TOP])
+"""The paper's settings."""
+
+
+def finished(tables: Tables) -> list[dict[str, Any]]:
+    """Networks with complete runs, each once.
+
+    `network`, `seeds`, `epochs`, `steps`; `errors`: by weights and reading, mean over seeds on test molecules [eV, eV^2 for MSE];
+    `reported`: the paper's number for as many epochs (None without one); `ratios`: reported over the last iterate's, by reading;
+    `nearest`: the reading whose ratio is nearest to one; `since`: the epoch from which on all readings of the last iterate lie
+    below the paper's number on validation molecules (None where they do not); `linear`: MAE of the best linear baseline on as
+    many molecules (None without one).
+    """
+    rows = []
+    for _, runs in _complete(tables).groupby(["ls", "mul"], sort=False):
+        ls, mul = runs["ls"].iloc[0], runs["mul"].iloc[0]
+        errors = {
+            weights: {reading: runs[prefix + column].mean() for reading, column in READINGS.items()}
+            for weights, prefix in WEIGHTS.items()
+        }
+        reported = _reported(ls, mul)
+        last = errors["last iterate"]
+        ratios = {reading: reported / value for reading, value in last.items()} if reported else {}
+        rows.append({
+            "network": str(Network(ls, mul)), "seeds": len(runs), "epochs": SETTINGS.epochs,
+            "steps": SETTINGS.epochs * -(-SETTINGS.num_train // SETTINGS.batch_size), "errors": errors, "reported": reported,
+            "ratios": ratios, "nearest": min(ratios, key=lambda reading: abs(np.log(ratios[reading])), default=None),
+            "since": _since(tables, runs["run_id"].tolist(), reported), "linear": _linear(tables),
+        })  # fmt: skip
+    return rows
+
+
+def running(tables: Tables) -> list[dict[str, Any]]:
+    """Runs that have not ended: how far each is, its errors, and what the paper reports for the row.
+
+    `errors` holds errors on validation molecules by weights and reading; `falling`: whether those of averaged weights have fallen
+    in the last epoch.
+    """
+    rows = []
+    for run_id, curve in tables["curves"].groupby("run_id", sort=False):
+        curve = curve.sort_values("epoch")
+        last = curve.iloc[-1]
+        errors = {weights: _validated(last, prefix) for weights, prefix in WEIGHTS.items()}
+        falls = bool(curve["val_average_mae_eV"].diff().iloc[-1] < 0)
+        rows.append({
+            "run_id": run_id, "network": str(Network(last["ls"], last["mul"])), "epoch": int(last["epoch"]),
+            "epochs": int(last["epochs"]), "errors": errors, "reported": _reported(last["ls"], last["mul"]), "falling": falls,
+        })  # fmt: skip
+    return rows
+
+
+def curves(tables: Tables) -> pd.DataFrame:
+    """Errors of the last iterate on validation molecules after every epoch, of finished and of running networks.
+
+    Columns: `network`, `seed`, `epoch`, `reading`, `value` and `reported`, the paper's number for the row (NaN without one).
+    """
+    rows = []
+    for ls, mul, seed, curve in _curves(tables):
+        for epoch in curve.to_dict("records"):
+            for reading, value in _validated(epoch, "").items():
+                rows.append((str(Network(ls, mul)), seed, int(epoch["epoch"]), reading, value, _reported(ls, mul) or np.nan))
+    return pd.DataFrame(rows, columns=CURVE)
+
+
+def _complete(tables: Tables) -> pd.DataFrame:
+    runs = tables["runs"]
+    return runs[runs["experiment"] == "full"].assign(ls=lambda found: found["ls"].map(tuple))
+
+
+def _curves(tables: Tables) -> Iterator[tuple[tuple[int, ...], int, int, pd.DataFrame]]:
+    for run in _complete(tables).to_dict("records"):
+        yield run["ls"], run["mul"], run["seed"], tables["metrics"][tables["metrics"]["run_id"] == run["run_id"]]
+    for _, curve in tables["curves"].groupby("run_id", sort=False):
+        first = curve.iloc[0]
+        yield first["ls"], first["mul"], first["seed"], curve
+
+
+def _validated(row: Any, prefix: str) -> dict[str, float]:
+    """Errors on validation molecules after an epoch, by reading."""
+    mae, rmse = row[f"val_{prefix}mae_eV"], row[f"val_{prefix}rmse_eV"]
+    return {"MAE": mae, "RMSE": rmse, "MSE": rmse**2}
+
+
+def _reported(ls: tuple[int, ...], mul: int) -> float | None:
+    """The paper's number for the network after as many epochs; one that says no number of epochs counts."""
+    known = [row.error for row in REPORTED if (row.ls, row.mul) == (ls, mul) and row.epochs in (SETTINGS.epochs, None)]
+    return known[0] if known else None
+
+
+def _since(tables: Tables, run_ids: list[str], reported: float | None) -> int | None:
+    """The first epoch after which no reading of any of these runs is above the paper's number again."""
+    metrics = tables["metrics"][tables["metrics"]["run_id"].isin(run_ids)]
+    if reported is None or metrics.empty:
+        return None
+    largest = np.maximum(metrics["val_rmse_eV"], metrics["val_rmse_eV"] ** 2)
+    above = metrics["epoch"][np.maximum(largest, metrics["val_mae_eV"]) >= reported]
+    since = int(above.max()) + 1 if len(above) else 1
+    return since if since <= SETTINGS.epochs else None
+
+
+def _linear(tables: Tables) -> float | None:
+    table = tables["baselines"]
+    errors = table.loc[table["num_train"] == SETTINGS.num_train, "mae_eV"].tolist()
+    return min(errors, default=None)

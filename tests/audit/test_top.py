@@ -1,0 +1,99 @@
+"""The paper's own settings on the page of protocol 2: errors from the stored predictions, readings in planted worlds."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from equinotes.audit.protocol import named
+from equinotes.audit.protocols.second.runs import FOUR, WITHOUT, experiments
+from equinotes.audit.report import top
+from equinotes.audit.tables import load_all
+from equinotes.figures.deciding import plot_at_the_papers_scale
+from equinotes.support.templates import sentences
+
+PAGE = Path(__file__).parents[2] / "notebooks" / "10_evidence_that_decides.ipynb"
+SECOND = named("second")
+PRINTED = {FOUR: 1.24, WITHOUT: 0.52}
+"""The paper's "test error (eV)" after 30 epochs, from its slides."""
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return load_all(None, SECOND)
+
+
+@pytest.fixture(scope="module")
+def said(tables, shown):
+    return shown(PAGE, text=True).replace("\u00a0", " ").split("(decides-top)=")[1].split("(decides-made)=")[0]
+
+
+def planted(tables, *, mse=0.49, first_above=0, seeds=1):
+    """The stored tables with runs of orders 0-4 that are complete: squared errors of `mse`, above the printed number for the
+    first epochs on validation molecules."""
+    configs = [config for config in experiments()["full"] if config.ls == FOUR][:seeds]
+    errors = {"mae_eV": 0.7 * mse**0.5, "rmse_eV": mse**0.5, "mse_eV2": mse}
+    rows = [{"experiment": "full", "run_id": config.run_id, **config.to_dict(), **errors,
+             **{f"average_{name}": 0.9 * value for name, value in errors.items()}} for config in configs]  # fmt: skip
+    metrics = [{"run_id": config.run_id, "epoch": epoch, "val_mae_eV": 0.3, "val_rmse_eV": 2.0 if epoch <= first_above else 0.5}
+               for config in configs for epoch in range(1, 31)]  # fmt: skip
+    return tables | {"runs": pd.DataFrame(rows), "metrics": pd.DataFrame(metrics), "curves": tables["curves"].iloc[:0]}
+
+
+def test_errors_of_finished_networks_follow_from_the_predictions(tables, said):
+    runs, predictions = tables["runs"], tables["predictions"]
+    target = predictions["target_eV"].to_numpy()
+    for ls in {orders for orders, name in zip(runs["ls"], runs["experiment"], strict=True) if name == "full"}:
+        ids = [run_id for run_id, orders, name in zip(runs["run_id"], runs["ls"], runs["experiment"], strict=True)
+               if name == "full" and orders == ls]  # fmt: skip
+        for weights, prefix in (("last iterate", ""), ("averaged", "average_")):
+            errors = [predictions[prefix + run_id].to_numpy("f8") - target for run_id in ids]
+            squares = [float(np.mean(error**2)) for error in errors]
+            found = (np.mean([np.abs(error).mean() for error in errors]), np.mean(np.sqrt(squares)), np.mean(squares))
+            assert f"| {weights} | " + " | ".join(f"{value:.3f}" for value in found) + " |" in said
+
+
+def test_networks_that_still_run_say_how_far_they_are(tables, said):
+    for run_id, curve in tables["curves"].groupby("run_id"):
+        last = curve[curve["epoch"] == curve["epoch"].max()].iloc[0]
+        assert f"Trained for {last['epoch']} of 30 epochs so far" in said and run_id not in set(tables["runs"]["run_id"])
+        assert f"| averaged | {last['val_average_mae_eV']:.2f} | {last['val_average_rmse_eV']:.2f} |" in said
+
+
+@pytest.mark.parametrize(("mse", "reading"), [(1.24, "MSE"), (1.24**2, "RMSE"), ((1.24 / 0.7) ** 2, "MAE")])
+def test_the_reading_that_fits_is_found(tables, mse, reading):
+    (row,) = top.finished(planted(tables, mse=mse))
+    assert (row["network"], row["reported"], row["nearest"]) == ("0–4 (16)", PRINTED[FOUR], reading)
+    assert row["ratios"][reading] == pytest.approx(1)
+    assert (row["epochs"], row["steps"], row["seeds"]) == (30, 98_130, 1)
+
+
+def test_errors_are_below_the_printed_number_from_the_epoch_on_that_is_said(tables):
+    assert [top.finished(planted(tables, first_above=epochs))[0]["since"] for epochs in (0, 7, 30)] == [1, 8, None]
+    say = sentences("second")
+    text = say("top", finished=top.finished(planted(tables, first_above=7)), running=[], missing="0–6 (16) × 3")
+    assert "Read in any of the three ways, our error is the lower one, on validation molecules from epoch 8 on." in text
+    assert "Missing under these settings: 0–6 (16) × 3" in text
+    text = say("top", finished=top.finished(planted(tables, mse=1.4)), running=[], missing="")
+    assert "Our MAE and RMSE are below the paper's number, our MSE is not." in text and "Missing" not in text
+
+
+def test_seeds_are_averaged_and_counted(tables):
+    (row,) = top.finished(planted(tables, seeds=2))
+    assert row["seeds"] == 2 and row["errors"]["averaged"]["MSE"] == pytest.approx(0.9 * 0.49)
+    assert "with 2 seeds" in sentences("second")("top", finished=[row], running=[], missing="")
+
+
+def test_curves_are_drawn_for_every_network_reading_and_seed(tables):
+    curves = top.curves(planted(tables, seeds=2, first_above=3))
+    figure = plot_at_the_papers_scale(curves)
+    (ax,) = figure.axes
+    assert len(ax.lines) == 3 * 2 + 1 and ax.lines[-1].get_ydata()[0] == PRINTED[FOUR]
+    drawn = sorted(tuple(line.get_ydata()) for line in ax.lines[:-1])
+    assert drawn == sorted([(0.3,) * 30, (2.0,) * 3 + (0.5,) * 27, (4.0,) * 3 + (0.25,) * 27] * 2)
+    plt.close(figure)
+    words = plot_at_the_papers_scale(curves.iloc[:0])
+    assert [text.get_text() for text in words.axes[0].texts] == ["not run"]
+    plt.close(words)

@@ -9,7 +9,7 @@ import pytest
 
 from equinotes.audit.protocol import named
 from equinotes.audit.protocols.second.runs import FOUR, WITHOUT, experiments
-from equinotes.audit.report import top
+from equinotes.audit.report import deciding, top
 from equinotes.audit.tables import load_all
 from equinotes.figures.deciding import plot_at_the_papers_scale
 from equinotes.support.templates import sentences
@@ -18,6 +18,7 @@ PAGE = Path(__file__).parents[2] / "notebooks" / "10_evidence_that_decides.ipynb
 SECOND = named("second")
 PRINTED = {FOUR: 1.24, WITHOUT: 0.52}
 """The paper's "test error (eV)" after 30 epochs, from its slides."""
+SCALE = deciding.size_of(deciding.MAIN)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,8 @@ def planted(tables, *, mse=0.49, first_above=0, seeds=1):
 
 
 def test_errors_of_finished_networks_follow_from_the_predictions(tables, said):
-    runs, predictions = tables["runs"], tables["predictions"]
-    target = predictions["target_eV"].to_numpy()
+    runs, predictions = tables["runs"], tables["predictions_full"]
+    target = predictions["target_eV"].to_numpy("f8")
     for ls in {orders for orders, name in zip(runs["ls"], runs["experiment"], strict=True) if name == "full"}:
         ids = [run_id for run_id, orders, name in zip(runs["run_id"], runs["ls"], runs["experiment"], strict=True)
                if name == "full" and orders == ls]  # fmt: skip
@@ -53,6 +54,13 @@ def test_errors_of_finished_networks_follow_from_the_predictions(tables, said):
             squares = [float(np.mean(error**2)) for error in errors]
             found = (np.mean([np.abs(error).mean() for error in errors]), np.mean(np.sqrt(squares)), np.mean(squares))
             assert f"| {weights} | " + " | ".join(f"{value:.3f}" for value in found) + " |" in said
+
+        small = runs[
+            (runs["num_train"] == 8000) & (runs["mul"] == 16) & (runs["ls"] == ls) & (runs["reference"] == "composition")
+        ]
+        averages = tables["predictions"][[f"average_{run_id}" for run_id in small["run_id"].unique()]].to_numpy("f8")
+        judged = np.abs(averages - tables["predictions"]["target_eV"].to_numpy()[:, None]).mean(0).mean()
+        assert f"the same network has {judged:.3f} eV with averaged weights" in said
 
 
 def test_networks_that_still_run_say_how_far_they_are(tables, said):
@@ -73,17 +81,17 @@ def test_the_reading_that_fits_is_found(tables, mse, reading):
 def test_errors_are_below_the_printed_number_from_the_epoch_on_that_is_said(tables):
     assert [top.finished(planted(tables, first_above=epochs))[0]["since"] for epochs in (0, 7, 30)] == [1, 8, None]
     say = sentences("second")
-    text = say("top", finished=top.finished(planted(tables, first_above=7)), running=[], missing="0–6 (16) × 3")
+    text = say("top", finished=top.finished(planted(tables, first_above=7)), running=[], missing="0–6 (16) × 3", scale=SCALE)
     assert "Read in any of the three ways, our error is the lower one, on validation molecules from epoch 8 on." in text
     assert "Missing under these settings: 0–6 (16) × 3" in text
-    text = say("top", finished=top.finished(planted(tables, mse=1.4)), running=[], missing="")
+    text = say("top", finished=top.finished(planted(tables, mse=1.4)), running=[], missing="", scale=SCALE)
     assert "Our MAE and RMSE are below the paper's number, our MSE is not." in text and "Missing" not in text
 
 
 def test_seeds_are_averaged_and_counted(tables):
     (row,) = top.finished(planted(tables, seeds=2))
     assert row["seeds"] == 2 and row["errors"]["averaged"]["MSE"] == pytest.approx(0.9 * 0.49)
-    assert "with 2 seeds" in sentences("second")("top", finished=[row], running=[], missing="")
+    assert "with 2 seeds" in sentences("second")("top", finished=[row], running=[], missing="", scale=SCALE)
 
 
 def test_curves_are_drawn_for_every_network_reading_and_seed(tables):

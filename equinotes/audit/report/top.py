@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from equinotes.audit.protocol import Tables
-from equinotes.audit.protocols.second.evidence import Network
-from equinotes.audit.protocols.second.runs import SCALES, TOP
+from equinotes.audit.protocols.second.evidence import Evidence, Network
+from equinotes.audit.protocols.second.runs import MAIN, SCALES, TOP
 from equinotes.audit.reported import REPORTED
 from equinotes.config import RunConfig
 
@@ -28,7 +28,8 @@ def finished(tables: Tables) -> list[dict[str, Any]]:
     `reported`: the paper's number for as many epochs (None without one); `ratios`: reported over the last iterate's, by reading;
     `nearest`: the reading whose ratio is nearest to one; `since`: the epoch from which on all readings of the last iterate lie
     below the paper's number on validation molecules (None where they do not); `linear`: MAE of the best linear baseline on as
-    many molecules (None without one).
+    many molecules (None without one); `judged`: MAE of the same network under the settings that are judged, averaged weights,
+    mean over seeds (None where it was not run).
     """
     rows = []
     for _, runs in _complete(tables).groupby(["ls", "mul"], sort=False):
@@ -45,6 +46,7 @@ def finished(tables: Tables) -> list[dict[str, Any]]:
             "steps": SETTINGS.epochs * -(-SETTINGS.num_train // SETTINGS.batch_size), "errors": errors, "reported": reported,
             "ratios": ratios, "nearest": min(ratios, key=lambda reading: abs(np.log(ratios[reading])), default=None),
             "since": _since(tables, runs["run_id"].tolist(), reported), "linear": _linear(tables),
+            "judged": _judged(tables, Network(ls, mul)),
         })  # fmt: skip
     return rows
 
@@ -115,6 +117,11 @@ def _since(tables: Tables, run_ids: list[str], reported: float | None) -> int | 
     above = metrics["epoch"][np.maximum(largest, metrics["val_mae_eV"]) >= reported]
     since = int(above.max()) + 1 if len(above) else 1
     return since if since <= SETTINGS.epochs else None
+
+
+def _judged(tables: Tables, network: Network) -> float | None:
+    errors = Evidence(tables).errors(network, MAIN)
+    return float(np.mean(list(errors.values()))) if errors else None
 
 
 def _linear(tables: Tables) -> float | None:

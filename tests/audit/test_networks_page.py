@@ -54,7 +54,8 @@ def test_page_says_not_run_yet_where_nothing_is_stored(page, tmp_path):
     empty.mkdir()
     said = page(results_dir=str(empty))
     assert "**Not run yet.** None of the 180 planned runs" in said and "No error is stored" in said
-    assert "**Not run yet:** one row for each network, target and order, 16 in all." in said
+    for target in ("energy", "anisotropy"):
+        assert f"On the {target}: **not run yet** (8 rows, one for each network and order)." in said
     for claim in CLAIMS:
         assert f"| **{claim.name}** {claim.statement} | **not run yet** | 0 of " in said
 
@@ -64,11 +65,12 @@ def test_page_says_what_was_planted(page, planted):
     assert "180 of 180 planned runs are stored. Of the 40 trained networks to be examined, 40 have been." in said
     assert "can change until all are there" not in said
     assert f"{RULE}\n\n| claim |" in said and "*Parts of N1 and N2.* Eight parts:" in said
-    row = re.search(r"\| SEGNN \| energy \| \$l=1\$ \| \*\*needed\*\* \| (\S+) .+? \| (\S+) ", said)
+    row = re.search(r"\| SEGNN \| \$l=1\$ \| \*\*needed\*\* \| (\S+) .+? \| (\S+) ", said)
     assert row[1].startswith("+3") and row[2].startswith("+3"), "exp(.3) and 1.3"
-    assert "| NequIP | anisotropy | $l=2$ | **used but replaceable** |" in said
-    assert "| SEGNN | anisotropy | $l=2$ | **impossible by construction** |" in said
-    assert re.search(r"\| NequIP \| energy \| bonds \| 2 \| \S+ \| 29 \| 0\.\d{3} eV \| 0\.\d{3} \| – \| 5 \|", said)
+    tensor = said.split("On the anisotropy:\n", 1)[1].split("On the ")[0]
+    assert "| NequIP | $l=2$ | **used but replaceable** |" in tensor
+    assert "| SEGNN | $l=2$ | **impossible by construction** |" in tensor
+    assert re.search(r"On the energy, bonds:\n(\n|\|.*\n)+\| NequIP \| \S+ \| 29 \| 0\.\d{3} eV \| 0\.\d{3} \| – \| 5 \|", said)
     assert "not run yet" not in said.split("Architecture", 1)[1].split("**Graph:**")[0]
 
 
@@ -83,7 +85,8 @@ def test_page_says_which_part_of_the_runs_it_rests_on(planted):
     assert "48 of 180" in state and "12 have been" in state and "can change until all are there" in state
     verdicts = say("verdicts", rows=networks.verdict_rows(tables)).replace("\u00a0", " ").splitlines()
     assert sum(line.endswith("| 3 of 5 |") for line in verdicts) == 8
-    assert sum(line.endswith("| **not run yet** | – | – | – | 0 of 5 |") for line in verdicts) == 8
+    assert verdicts[-1] == "On the anisotropy: **not run yet** (8 rows, one for each network and order)."
+    assert "On the energy:" in verdicts and not any("0 of 5" in line for line in verdicts)
     causes = say("causes", found=networks.causes(tables))
     assert "- anisotropy, $l=1$: **not run yet**\n" in causes and "- energy, $l=1$: **needed** (all networks)" in causes
     assert causes.count("- not run yet\n") == 1 and causes.endswith("- not run yet")

@@ -87,13 +87,25 @@ def drawn(tables: Tables, target: str) -> pd.DataFrame:
 
 def error_rows(tables: Tables) -> list[dict[str, Any]]:
     """One row per network, target, graph, body order and set of orders: those of `error_table`, with `title`, `orders`, the
-    number of `planned` seeds, and `cost` (None for orders 0-2 and where it is not known).
+    `place` (target, graph and products, in words), the number of `planned` seeds, and `cost` (None for orders 0-2 and where it is
+    not known).
     """
     return [
         {**row, "title": TITLES[row["network"]], "orders": set_name(row["ls"]), "planned": _planned(row, row["ls"]),
-         "cost": _change(row, "cost")}
+         "place": _place(row), "cost": _change(row, "cost")}
         for row in _records(error_table(tables))
     ]  # fmt: skip
+
+
+def _place(row: Mapping[Any, Any]) -> str:
+    """Where a network is judged, in words.
+
+    >>> _place({"target": "energy", "graph": "radius", "body_order": 3})
+    'energy, radius graph, with products of body order 3'
+    """
+    graph = "radius graph" if row["graph"] == "radius" else row["graph"]
+    products = f", with products of body order {row['body_order']}" if row["body_order"] > 2 else ""
+    return f"{row['target']}, {graph}{products}"
 
 
 def baseline_rows(tables: Tables) -> list[dict[str, Any]]:

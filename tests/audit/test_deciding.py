@@ -15,7 +15,6 @@ from equinotes.audit.protocols.second.claims import CLAIMS
 from equinotes.audit.protocols.second.runs import FOUR, WITHOUT
 from equinotes.audit.protocols.second.tables import SCHEMAS
 from equinotes.audit.report import deciding
-from equinotes.audit.tables import load_all
 from equinotes.cli.audit import MARKS, headlines
 from equinotes.figures.deciding import plot_uses_and_costs
 from equinotes.support.templates import between_marks, sentences
@@ -24,16 +23,6 @@ from equinotes.support.text import change_text
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "notebooks" / "10_evidence_that_decides.ipynb"
 SECOND = named("second")
-
-
-@pytest.fixture(scope="module")
-def tables():
-    return load_all(None, SECOND)
-
-
-@pytest.fixture(scope="module")
-def page(tables, shown):
-    return shown(PAGE, text=True).replace("\u00a0", " ")
 
 
 # ---- numbers, computed again --------------------------------------------------------------------------------------------------

@@ -19,16 +19,6 @@ PAGE = Path(__file__).parents[2] / "notebooks" / "10_evidence_that_decides.ipynb
 SECOND = named("second")
 
 
-@pytest.fixture(scope="module")
-def tables():
-    return load_all(None, SECOND)
-
-
-@pytest.fixture(scope="module")
-def page(tables, shown):
-    return shown(PAGE, text=True).replace("\u00a0", " ")
-
-
 def change(tables, first, second, *, prefix="average_", size=8000, reference="composition"):
     """Welch's change of the error from one network (orders, channels) to another, from the stored predictions."""
     runs, predictions, logs = tables["runs"], tables["predictions"], []

@@ -1,6 +1,7 @@
 """The book as PDF, as an archive and as slides, made from a small site; and what `make` hands on."""
 
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -96,6 +97,13 @@ def test_a_deck_has_the_question_the_figures_and_the_takeaways(site):
     assert slides[2].get_text(" ", strip=True) == "Takeaways In short: It is that one."
     for image in slides[1].select("img"):
         assert (site / "slides" / image["src"]).is_file() and len(image["alt"]) > 10
+
+
+def test_a_chapter_without_figures_has_a_deck_too(site):
+    chapter = site / "book/theory/one.html"
+    chapter.write_text(re.sub("<figure.*?</figure>", "", chapter.read_text(), flags=re.DOTALL))
+    slides = BeautifulSoup(write_slides(site)[1].read_text(), "html.parser").select(".slide")
+    assert [slide.select_one("h1, h2").get_text() for slide in slides] == ["One", "Takeaways"]
 
 
 @pytest.fixture

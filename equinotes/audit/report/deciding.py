@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from equinotes.analysis.inference import mean
-from equinotes.audit.protocol import Tables
+from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.beside import beside, judged_by_last
 from equinotes.audit.protocols.second.claims import CLAIMS
 from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of, order_of
@@ -114,7 +114,7 @@ def scales() -> dict[str, dict[str, Any]]:
 def size_of(scale: str) -> dict[str, Any]:
     """How a rung of the ladder is trained: `molecules`, `steps`, `batch`, `rate`, `reference`."""
     config = RunConfig.from_dict(SCALES[scale])
-    return {"molecules": config.num_train, "steps": -(-config.num_train // config.batch_size) * config.epochs,
+    return {"molecules": config.num_train, "steps": steps(config),
             "batch": config.batch_size, "rate": config.lr, "reference": config.reference}  # fmt: skip
 
 

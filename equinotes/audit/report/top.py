@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from equinotes.audit.protocol import Tables
+from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.evidence import Evidence, Network
 from equinotes.audit.protocols.second.runs import MAIN, SCALES, TOP
+from equinotes.audit.report.errors import READINGS
 from equinotes.audit.reported import REPORTED
 from equinotes.config import RunConfig
 
-READINGS = {"MAE": "mae_eV", "RMSE": "rmse_eV", "MSE": "mse_eV2"}
-"""What "test error (eV)" may mean, and the columns of the stored runs that say it."""
 WEIGHTS = {"last iterate": "", "averaged": "average_"}
 """Whose errors they are: of the weights of the last step, which the paper reports, or of averaged ones."""
 CURVE = ["network", "seed", "epoch", "reading", "value", "reported"]
@@ -31,11 +30,12 @@ def finished(tables: Tables) -> list[dict[str, Any]]:
     many molecules (None without one); `judged`: MAE of the same network under the settings that are judged, averaged weights,
     mean over seeds (None where it was not run).
     """
-    rows = []
+    evidence, rows = Evidence(tables), []
     for _, runs in _complete(tables).groupby(["ls", "mul"], sort=False):
         ls, mul = runs["ls"].iloc[0], runs["mul"].iloc[0]
+        judged = evidence.errors(Network(ls, mul), MAIN).values()
         errors = {
-            weights: {reading: runs[prefix + column].mean() for reading, column in READINGS.items()}
+            weights: {reading: runs[prefix + column].mean() for column, reading in READINGS.items()}
             for weights, prefix in WEIGHTS.items()
         }
         reported = _reported(ls, mul)
@@ -43,10 +43,10 @@ def finished(tables: Tables) -> list[dict[str, Any]]:
         ratios = {reading: reported / value for reading, value in last.items()} if reported else {}
         rows.append({
             "network": str(Network(ls, mul)), "seeds": len(runs), "epochs": SETTINGS.epochs,
-            "steps": SETTINGS.epochs * -(-SETTINGS.num_train // SETTINGS.batch_size), "errors": errors, "reported": reported,
-            "ratios": ratios, "nearest": min(ratios, key=lambda reading: abs(np.log(ratios[reading])), default=None),
-            "since": _since(tables, runs["run_id"].tolist(), reported), "linear": _linear(tables),
-            "judged": _judged(tables, Network(ls, mul)),
+            "steps": steps(SETTINGS), "errors": errors, "reported": reported, "ratios": ratios,
+            "nearest": min(ratios, key=lambda reading: abs(np.log(ratios[reading])), default=None),
+            "since": _since(tables, runs["run_id"].tolist(), reported),
+            "linear": evidence.baselines.get(SETTINGS.num_train), "judged": float(np.mean(list(judged))) if judged else None,
         })  # fmt: skip
     return rows
 
@@ -117,14 +117,3 @@ def _since(tables: Tables, run_ids: list[str], reported: float | None) -> int | 
     above = metrics["epoch"][np.maximum(largest, metrics["val_mae_eV"]) >= reported]
     since = int(above.max()) + 1 if len(above) else 1
     return since if since <= SETTINGS.epochs else None
-
-
-def _judged(tables: Tables, network: Network) -> float | None:
-    errors = Evidence(tables).errors(network, MAIN)
-    return float(np.mean(list(errors.values()))) if errors else None
-
-
-def _linear(tables: Tables) -> float | None:
-    table = tables["baselines"]
-    errors = table.loc[table["num_train"] == SETTINGS.num_train, "mae_eV"].tolist()
-    return min(errors, default=None)

@@ -22,6 +22,7 @@ from equinotes.audit.protocols.second.evidence import (
     Network,
     answers,
     cells_of,
+    change_of,
     order_of,
 )
 from equinotes.audit.protocols.second.parts import added_orders, foundation_model, same_errors
@@ -47,8 +48,8 @@ def beside(tables: Tables, claim: str) -> dict[str, Any]:
 
 def _change(ratio: Estimate) -> dict[str, float]:
     """A log ratio as a relative change with its interval."""
-    low, high = ratio.interval(INTERVAL)
-    return {"change": float(np.expm1(ratio.value)), "low": float(np.expm1(low)), "high": float(np.expm1(high))}
+    found = change_of("change", ratio)
+    return {"change": found["change"], "low": found["change_low"], "high": found["change_high"]}
 
 
 def _added(evidence: Evidence) -> dict[str, Any]:

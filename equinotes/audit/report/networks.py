@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -30,8 +30,33 @@ from equinotes.support.text import set_name
 
 TITLES = dict(zip(FIELDS, ("the paper's network", "NequIP", "SE(3)-Transformer", "SEGNN"), strict=True))
 """Networks by the names of the registry, as text has them."""
+THOUSAND = 1000
+"""meV in an eV."""
 BASELINES = {"energy": "mae_eV", "anisotropy": "mae_bohr3"}
 """Column of a baseline's error by target."""
+
+
+class Published(NamedTuple):
+    """An error on QM9 that others published: of which network, for which property, and in which paper it is tabulated."""
+
+    network: str
+    property: str
+    mae: float
+    unit: str
+    source: str
+    comparable: str = ""
+    """The network of this comparison with the same target; none where the property or the network differs."""
+
+
+PUBLISHED = (
+    Published("SE(3)-Transformer", "polarisability", 0.142, "bohr^3", "satorras2021en"),
+    Published("SE(3)-Transformer", "gap", 53, "meV", "satorras2021en"),
+    Published("SEGNN", "polarisability", 0.060, "bohr^3", "liao2024equiformerv2"),
+    Published("SEGNN", "gap", 42, "meV", "liao2024equiformerv2"),
+    Published("SEGNN", "energy $U_0$", 15, "meV", "liao2024equiformerv2", comparable="segnn"),
+    Published("Allegro, of NequIP's authors", "energy $U_0$", 4.7, "meV", "musaelian2023learning"),
+)
+"""Mean absolute errors on test molecules, from the tables of the papers that `source` names in the book's references."""
 
 
 def stored(folder: Path | str | None = None) -> dict[str, pd.DataFrame]:
@@ -106,6 +131,24 @@ def _place(row: Mapping[Any, Any]) -> str:
     graph = "radius graph" if row["graph"] == "radius" else row["graph"]
     products = f", with products of body order {row['body_order']}" if row["body_order"] > 2 else ""
     return f"{row['target']}, {graph}{products}"
+
+
+def published_rows(tables: Tables) -> list[dict[str, Any]]:
+    """Rows of `PUBLISHED`, with `ours`: the mean error of the same network with orders 0-2 on the same target [unit of the row],
+    and how many `times` the published one that is; None where nothing here is comparable, or nothing is stored.
+    """
+    means = {row["network"]: row for row in _records(error_table(tables)) if _same(row)}
+    rows = []
+    for each in PUBLISHED:
+        mean = means.get(each.comparable)
+        ours = None if mean is None or pd.isna(mean["mae"]) else mean["mae"] * THOUSAND
+        rows.append({**each._asdict(), "ours": ours, "times": None if ours is None else ours / each.mae})
+    return rows
+
+
+def _same(row: Mapping[Any, Any]) -> bool:
+    """Whether these are energies of a whole network on the bonds, without products."""
+    return (row["target"], row["graph"], row["body_order"], row["ls"]) == ("energy", "bonds", 2, WHOLE)
 
 
 def baseline_rows(tables: Tables) -> list[dict[str, Any]]:

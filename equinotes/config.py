@@ -119,8 +119,9 @@ class RunConfig:
     """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases."""
     m_max: int = MAX_L
     """Largest |m| that messages keep in the frame of their edge; all where it is at least the highest order."""
-    skips: Literal["all", "none", "scalars", "directed", "dense"] = "all"
-    """Features added to a block's: all, as in the paper, none, l = 0, l > 0, or the mean of all blocks before."""
+    skips: Literal["all", "none", "scalars", "directed", "dense", "scaled"] = "all"
+    """Features added to a block's: all, as in the paper, none, l = 0, l > 0, the mean of all blocks before, or all where the
+    block's own are made as large."""
     curriculum: Literal["none", "rising", "falling"] = "none"
     """Orders that join during the first half of the steps, from the lowest up or, after l = 0, from the highest down."""
     pretrain_epochs: int = 0

@@ -96,11 +96,26 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     >>> [round(number, 3) for number in difference(Estimate(1.0, 0.3, 4), Estimate(3.0, 0.4, 4))]
     [2.0, 0.5, 7.418]
     """
-    variances = np.array([first.error, second.error]) ** 2
+    return Estimate(second.value - first.value, *_combined([first, second]))
+
+
+def averaged(estimates: Sequence[Estimate]) -> Estimate:
+    """Mean of independent estimates, each of the same weight; degrees of freedom as Welch and Satterthwaite have them.
+
+    >>> [round(number, 3) for number in averaged([Estimate(1.0, 0.3, 4), Estimate(3.0, 0.4, 4)])]
+    [2.0, 0.25, 7.418]
+    """
+    error, freedom = _combined(estimates)
+    return Estimate(float(np.mean([each.value for each in estimates])), error / len(estimates), freedom)
+
+
+def _combined(estimates: Sequence[Estimate]) -> tuple[float, float]:
+    """Standard error and degrees of freedom of a sum of independent estimates."""
+    errors, freedoms = np.array([(each.error, each.freedom) for each in estimates]).T
+    variances = errors**2
     total = float(variances.sum())
-    freedoms = np.array([first.freedom, second.freedom])
     freedom = total**2 / float((variances**2 / freedoms).sum()) if total > 0 else float(freedoms.sum())
-    return Estimate(second.value - first.value, total**0.5, freedom)
+    return total**0.5, freedom
 
 
 def log_ratio(first: Values, second: Values, *, pairs: bool = False) -> Estimate:

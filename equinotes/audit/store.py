@@ -38,6 +38,9 @@ def store(
         rows += [{"experiment": experiment, **_row(run, protocol)} for experiment in names[run_id]]
         curve = run.metrics.assign(run_id=run_id)
         kinds = schema_of("metrics", protocol=protocol)
+        if "train_term" in kinds:  # the value of the first additional term, in the epochs that have it
+            named_one = f"train_{run.config.terms[0]}" if run.config.terms else ""
+            curve = curve.rename(columns={named_one: "train_term"})
         averaged = [column for column in curve if column.startswith("val_average_") and column not in kinds]
         metrics.append(curve.reindex(columns=[*kinds, *averaged]))
         alone = names[run_id][0] if len(names[run_id]) == 1 and names[run_id][0] in protocol.apart else None

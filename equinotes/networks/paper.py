@@ -35,7 +35,8 @@ class PaperNetwork(Layered):
 
     `config.skips` says which features the sum above adds to those of the convolution. Orders that it leaves out have their
     convolution multiplied by a constant (`without_skip`), so that features stay as large; "dense" adds the mean of all blocks
-    before in place of the last one. All kinds have the same parameters.
+    before in place of the last one, and "scaled" adds all orders to convolutions that are multiplied alike, the sum divided by
+    the root of two: the control of a kind that leaves out orders. All kinds have the same parameters.
 
     A `config.m_max` below the highest order leaves out components of large |m| about an edge from its messages, as in eSCN
     (Passaro and Zitnick, arXiv 2302.03655): rotations stay exact, work falls, parameters stay as many.
@@ -112,11 +113,13 @@ class PaperNetwork(Layered):
         """New features and, for the orders that have a skip, old ones."""
         if self.config.skips in ("all", "dense"):
             return new + old[:, : new.shape[1]]
+        factor = without_skip(self.config.degree_norm)
         if self.config.skips == "none":
-            return new * without_skip(self.config.degree_norm)
+            return new * factor
+        if self.config.skips == "scaled":
+            return (new * factor + old[:, : new.shape[1]]) / 2**0.5
         parts, before = self.split(layer, new), self.split(layer - 1, old)
         passed = {"0e"} if self.config.skips == "scalars" else set(parts) - {"0e"}
-        factor = without_skip(self.config.degree_norm)
         return self.join({ir: part + before[ir] if ir in passed else part * factor for ir, part in parts.items()})
 
     def _stream(

@@ -7,7 +7,7 @@ import pytest
 
 from equinotes.audit.protocol import named
 from equinotes.audit.protocols.strategies.claims import CLAIMS, NULL
-from equinotes.audit.protocols.strategies.runs import COEFFICIENTS
+from equinotes.audit.protocols.strategies.runs import COEFFICIENTS, NULLS
 from equinotes.audit.report import strategies
 from equinotes.audit.tables import load_all
 from equinotes.book.parameters import find_notebook
@@ -36,19 +36,20 @@ def test_page_says_what_is_stored_and_what_is_not(shown, tables, tmp_path, monke
     drawn = []
     monkeypatch.setattr(figures, "plot_strategies", lambda effects, names, orders: drawn.append((set(names), orders)))
     said = shown(PAGE, tables=tables, molecules=32, mul=4, runs_dir=str(tmp_path), network="SE(3)-Transformer")
-    assert f"Of {len(CLAIMS) - 1} rows below (strategies and their variants), 2 cannot be judged yet" in said
+    assert f"Of {len(CLAIMS)} rows below (strategies and their variants), 2 cannot be judged yet" in said
+    assert "Preliminary" not in said
     assert "**Not run yet:** dipole; bottleneck." in said and "**Try first**, since errors are lower" in said
-    assert "\n| anisotropy (0.3) | helps | 0-" in said and "\n| skips dense | helps | 0-" in said
+    assert "\n| anisotropy (0.3) | helps | −" in said and "\n| skips dense | helps | −" in said
     assert drawn == [({"attention_entropy"}, [0, 1, 2])], "the orders of that network"
 
 
-def test_without_runs_every_strategy_waits_but_the_one_that_is_null(nothing):
+def test_without_runs_every_strategy_waits_but_those_that_are_null(nothing):
     say, found = sentences("strategies"), strategies.practice(nothing)
     missing = len(found["missing"])
-    assert missing == len(CLAIMS) - 1
+    assert missing == len(CLAIMS) - len(NULLS)
     assert f"None of the {missing} rows below" in say("state", missing=missing, planned=missing, hours=6.0)
     verdicts = say("verdicts", rows=strategies.verdict_rows(nothing))
-    assert verdicts.startswith(f"- feature_l2: {NULL}.") and "|" not in verdicts
+    assert verdicts.startswith(f"- feature_l1: {NULL}; feature_l2: {NULL}.") and "|" not in verdicts
     assert "**No advice yet**" in say("practice", found=found)
 
 
@@ -57,14 +58,22 @@ def test_only_terms_have_a_coefficient(tables):
     assert {name for name, value in rows.items() if value == value} == set(COEFFICIENTS) - set(WITHOUT)
 
 
+def test_verdicts_on_fewer_seeds_than_planned_are_preliminary(tables):
+    few = tables | {"runs": tables["runs"][~tables["runs"]["run_id"].str.contains("-seed4-")]}
+    found = strategies.practice(few)
+    assert "skips none" in found["early"] and not strategies.practice(tables)["early"]
+    said = sentences("strategies")("state", missing=0, planned=9, hours=6.0, early=found["early"])
+    assert "**Preliminary**, since seeds are missing:" in said and "skips none" in said
+
+
 def test_each_advice_is_a_paragraph_of_its_own():
-    kinds = ("helps", "harms", "moves", "nothing", "null", "open", "missing")
+    kinds = ("helps", "harms", "moves", "nothing", "control", "null", "open", "missing")
     said = sentences("strategies")("practice", found={kind: [f"one that {kind}"] for kind in kinds})
-    assert sum(part.strip().startswith("**") for part in said.split("\n\n")) == 6
-    assert said.count("**") == 12, "each of them has one lead"
+    assert sum(part.strip().startswith("**") for part in said.split("\n\n")) == 7
+    assert said.count("**") == 14, "each of them has one lead"
 
 
 def test_nothing_is_said_to_help_where_all_is_open():
-    found = {kind: [] for kind in ("helps", "harms", "moves", "nothing", "null", "missing")} | {"open": ["dipole"]}
+    found = {kind: [] for kind in ("helps", "harms", "moves", "nothing", "control", "null", "missing")} | {"open": ["dipole"]}
     said = sentences("strategies")("practice", found=found)
     assert said.startswith("**Nothing is shown to lower the error more than its control does**")

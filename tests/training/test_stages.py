@@ -13,7 +13,7 @@ from equinotes.training.stages import enter, orders_at, reinitialise
 from equinotes.training.terms import TERMS
 
 SMOKE = RunConfig.preset("smoke", num_train=32, num_val=8, num_test=8)
-SKIPS = ("all", "none", "scalars", "directed", "dense")
+SKIPS = ("all", "none", "scalars", "directed", "dense", "scaled")
 
 
 @pytest.fixture
@@ -44,9 +44,10 @@ def test_a_block_passes_on_what_its_skip_says(batch, skips):
         for block in (2, 3):
             net.path_weight(block).zero_()
     by_block = [net.split(k, net.join(_parts(net, layer))) for k, layer in enumerate(net.features(batch)) if k]
-    passed = {"all": "0e 1o 2e", "none": "", "scalars": "0e", "directed": "1o 2e", "dense": "0e 1o 2e"}[skips].split()
+    passed = {"all": "0e 1o 2e", "none": "", "scalars": "0e", "directed": "1o 2e"}.get(skips, "0e 1o 2e").split()
     for ir, part in by_block[2].items():
-        expected = by_block[0][ir] if ir in passed else torch.zeros_like(part)
+        left = 0.5 if skips == "scaled" else 1.0  # a root of two for each of two blocks
+        expected = left * by_block[0][ir] if ir in passed else torch.zeros_like(part)
         torch.testing.assert_close(part, expected)
 
 
@@ -56,7 +57,7 @@ def _parts(net, layer):
     return split_irreps(layer.x, layer.irreps)
 
 
-@pytest.mark.parametrize("skips", ["scalars", "dense"])
+@pytest.mark.parametrize("skips", ["scalars", "dense", "scaled"])
 @pytest.mark.parametrize("gate", [False, True])
 def test_edits_and_going_on_agree_under_other_skips(batch, skips, gate):
     net = build_network(RunConfig(ls=(0, 1, 2), mul=4, num_blocks=4, skips=skips, gate=gate))

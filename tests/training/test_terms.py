@@ -257,6 +257,14 @@ def test_nats_of_a_channel_are_those_of_shannon():
     assert rate(part * 7, torch.tensor([7 * 3.0**0.5])).item() == pytest.approx(5 * math.log(2), rel=1e-5)
 
 
+def test_a_constant_of_scalars_costs_no_nats():
+    """Scalars may have a mean, which no atom is told from another by; vectors of one direction cannot be a constant."""
+    rng = torch.Generator().manual_seed(0)
+    scalars, sigma = torch.randn(50, 2, 1, generator=rng), torch.ones(2)
+    assert rate(scalars + 100, sigma).item() == pytest.approx(rate(scalars, sigma).item(), rel=1e-4)
+    assert rate(torch.full((50, 2, 1), 7.0), sigma).item() == 0 < rate(torch.full((50, 2, 3), 7.0), sigma).item()
+
+
 def test_noise_of_the_bottleneck_goes_on_and_its_control_takes_that_of_the_next_order(seen, qm9):
     config = config_of("bottleneck")
     each = seen(config)

@@ -6,18 +6,29 @@ import numpy as np
 import pandas as pd
 
 from equinotes.audit.protocol import Tables
-from equinotes.audit.protocols.strategies.claims import CLAIMS, HARMS, HELPS, NOT_RUN, NOTHING, NULL, OPEN, RAISES, SHRINKS
+from equinotes.audit.protocols.strategies.claims import (
+    CLAIMS,
+    HARMS,
+    HELPS,
+    LIKE_CONTROL,
+    NOT_RUN,
+    NOTHING,
+    NULL,
+    OPEN,
+    RAISES,
+    SHRINKS,
+)
 from equinotes.audit.protocols.strategies.rules import effects_table, judge
-from equinotes.audit.protocols.strategies.runs import ATTENTION, COEFFICIENTS, NETWORKS, nets_of
+from equinotes.audit.protocols.strategies.runs import ATTENTION, COEFFICIENTS, NETWORKS, SEEDS, nets_of
 
 NETS = {**NETWORKS, **ATTENTION}
 """Every network of the protocol by its name."""
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per strategy: `name`, `verdict`, `coefficient` (missing where none was chosen), and of the network that changes
-    most: `network`, `error` and `against_control` (relative changes, means), `use` (of the order above 0 whose use changes most:
-    `l`, `change`), `seeds`; None where nothing was run.
+    """One row per strategy: `name`, `verdict`, `coefficient` (missing where none was chosen), `network` (the one whose error
+    changes most; None where not all were run), `most` (its change) and `seeds`, and on average over the networks `error` and
+    `against_control` (relative changes) and `use` (of the orders above 0 that decide; None where it was not measured).
     """
     rows = []
     for row in judge(tables).to_dict("records"):
@@ -25,24 +36,30 @@ def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
         coefficient = numbers.pop("coefficient", np.nan) if row["claim"] in COEFFICIENTS else np.nan
         numbers.pop("coefficient", None)
         found: dict[str, Any] = {"name": row["claim"], "verdict": row["verdict"], "coefficient": coefficient, "network": None}
-        if numbers:
+        if average := numbers.pop("average", None):
             network, of = max(numbers.items(), key=lambda item: abs(item[1]["error"]))
-            changes = {int(key[4:]): value for key, value in of.items() if key.startswith("use_") and key != "use_0"}
-            known = {l: value for l, value in changes.items() if not np.isnan(value)}
-            l = max(known, key=lambda l: abs(known[l])) if known else None
-            use = None if l is None else {"l": l, "change": known[l]}
-            errors = {"error": of["error"], "against_control": of["against_control"]}
-            found |= {"network": network, **errors, "use": use, "seeds": of["seeds"]}
+            found |= {"network": network, "most": of["error"], "seeds": of["seeds"]}
+            found |= {"error": average["error"], "against_control": average["against_control"]}
+            found["use"] = None if np.isnan(average["use"]) else average["use"]
         rows.append(found)
     return rows
 
 
 def practice(tables: Tables) -> dict[str, list[str]]:
-    """Names of the strategies by what they do: `helps`, `harms`, `moves` (use alone), `nothing`, `null`, `open`, `missing`."""
-    of = {row["claim"]: row["verdict"] for row in judge(tables).to_dict("records")}
+    """Names of the strategies by what they do: `helps`, `harms`, `moves` (use alone), `nothing`, `control` (as much as their
+    control), `null`, `open`, `missing`; `early`: those of them that lack seeds.
+    """
+    judged = judge(tables).to_dict("records")
+    of = {row["claim"]: row["verdict"] for row in judged}
     kinds = {"helps": (HELPS,), "harms": (HARMS,), "moves": (SHRINKS, RAISES), "nothing": (NOTHING,), "null": (NULL,)}
-    kinds |= {"open": (OPEN,), "missing": (NOT_RUN,)}
-    return {kind: [name for name, verdict in of.items() if verdict in verdicts] for kind, verdicts in kinds.items()}
+    kinds |= {"control": (LIKE_CONTROL,), "open": (OPEN,), "missing": (NOT_RUN,)}
+    found = {kind: [name for name, verdict in of.items() if verdict in verdicts] for kind, verdicts in kinds.items()}
+    return found | {"early": [row["claim"] for row in judged if _lacks_seeds(row["claim"], row["numbers"])]}
+
+
+def _lacks_seeds(strategy: str, numbers: dict[str, Any]) -> bool:
+    """Whether fewer seeds than planned were judged."""
+    return bool(numbers) and any(numbers[name]["seeds"] < SEEDS[net.ls] for name, net in nets_of(strategy).items())
 
 
 def drawn(tables: Tables, network: str) -> tuple[pd.DataFrame, list[str]]:

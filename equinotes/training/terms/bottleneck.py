@@ -1,7 +1,7 @@
 r"""An information bottleneck: features go on with noise, and what still gets through is paid for in nats.
 
-Noise of one size in all directions of a channel keeps a network equivariant on average. With the mean square P of a component
-and the variance of its noise, a channel of order l lets through at most
+Noise of one size in all directions of a channel keeps a network equivariant on average. With the variance P of a component over
+atoms (for l > 0, whose mean over all orientations is zero, the mean square) and that of its noise, a channel lets through at most
 
 .. math:: R_{l,c} = \frac{2l + 1}{2} \log\Big(1 + \frac{P_{l,c}}{\sigma_{l,c}^2}\Big)
 
@@ -65,12 +65,12 @@ class BottleneckControl(Bottleneck):
 
 
 def rate(part: Float[Tensor, "atoms mul m"], sigma: Float[Tensor, " mul"]) -> Tensor:
-    """R of one irrep, summed over its channels [nats per atom].
+    """R of one irrep, summed over its channels [nats per atom]; a constant that all scalars share says nothing of an atom.
 
     >>> round(float(rate(torch.ones(5, 1, 3), torch.ones(1))), 4)
     1.0397
     """
-    power = part.square().mean((0, 2))
+    power = part.var((0, 2), correction=0) if part.shape[2] == 1 else part.square().mean((0, 2))
     return part.shape[2] / 2 * torch.log1p(power / sigma.square()).sum()
 
 

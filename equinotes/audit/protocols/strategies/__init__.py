@@ -30,14 +30,16 @@ PROTOCOL = Protocol(
     folder=Path(FOLDER),
     thresholds=THRESHOLDS,
     claims=CLAIMS,
-    schemas={name: SCHEMAS[name] for name in ("runs", "metrics", "predictions", "baselines", "uses")},
+    schemas={name: SCHEMAS[name] for name in ("runs", "predictions", "baselines", "uses")}
+    | {"metrics": SCHEMAS["metrics"] | {"train_term": "float"}},
     experiments=experiments,
-    planned=("plain", "choose", "pretraining", "curriculum", "skips"),
-    apart=("plain", "choose", "terms", "controls", "pretraining", "curriculum", "skips"),
+    planned=("choose", "plain", "pretraining", "curriculum", "skips"),
+    apart=("choose", "plain", "terms", "pretraining", "curriculum", "skips"),
     scales=(PLAIN,),
     judge=_judge,
     subjects=subjects,
     examine=_examine,
 )
-"""`equinotes audit run --protocol strategies` trains all but two experiments. When they are stored, the coefficients are chosen,
-and `equinotes audit run terms controls --protocol strategies` trains these."""
+"""`equinotes audit run --protocol strategies` trains all experiments but one. When `choose` is stored,
+coefficients are chosen, and `equinotes audit run terms --protocol strategies` trains the
+terms and their controls."""

@@ -19,7 +19,8 @@ def examine(
     config: RunConfig, runs_dir: Path | str, *, trained: bool, full: bool
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The table `uses` of a run's averaged weights. Untrained networks are not measured: both sides of a comparison share theirs,
-    but for skips, where the difference of two untrained networks is part of what skips do.
+    but for skips, where the difference of two untrained networks is part of what skips do. Networks with dense skips are not
+    measured either (`runs.UNMEASURED`).
     """
     if not trained:
         return {}, {}

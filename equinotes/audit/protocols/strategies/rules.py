@@ -1,5 +1,6 @@
 """From stored tables to changes of error and use, and from these to verdicts. Paired over seeds: both sides start alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,14 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from equinotes.analysis.inference import UNKNOWN, Estimate, holm, paired
+from equinotes.analysis.inference import UNKNOWN, Estimate, averaged, holm, paired
 from equinotes.audit.protocol import Judgement, Tables, judged
 from equinotes.audit.protocols.strategies.claims import (
     ALPHA,
     CLAIMS,
     HARMS,
     HELPS,
+    LIKE_CONTROL,
     MARGIN,
+    MEANT,
     MIN_SEEDS,
     NOT_RUN,
     NOTHING,
@@ -24,7 +27,7 @@ from equinotes.audit.protocols.strategies.claims import (
     SHRINKS,
     USE,
 )
-from equinotes.audit.protocols.strategies.runs import NULLS, SEEDS, choice, nets_of, sides
+from equinotes.audit.protocols.strategies.runs import NULLS, SEEDS, UNMEASURED, choice, nets_of, sides
 
 LOG_MARGIN = float(np.log1p(MARGIN))
 
@@ -36,13 +39,11 @@ class Pair:
     plain: Estimate
     control: Estimate
 
-    def shown(self, sign: int) -> float:
-        """p that the change is not above (1) or below (-1) zero on both counts."""
+    def shown(self, sign: int, margin: float) -> float:
+        """p that the change is not above (1) or below (-1) zero on both counts; 1 unless both means reach the margin."""
+        if not min(sign * self.plain.value, sign * self.control.value) >= margin:
+            return 1.0
         return max(e.p_above() if sign > 0 else e.p_below() for e in (self.plain, self.control))
-
-    def matters(self, sign: int, margin: float) -> bool:
-        """Whether both means are at least as far as the margin on this side."""
-        return min(sign * self.plain.value, sign * self.control.value) >= margin
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class Effect:
     error: Pair
     """Log ratios of errors."""
     uses: dict[int, Pair]
-    """Differences of damages, by order."""
+    """Differences of damages, by order; none where use is not measured."""
+    use: Pair
+    """Those of the mean over the orders that decide (`claims.MEANT`)."""
 
 
 class Evidence:
@@ -88,9 +91,14 @@ class Evidence:
         triples = [ids for ids in triples if all(run_id in self.errors for run_id in ids)]
         if len(triples) < MIN_SEEDS:
             return None
+
+        def use(*orders: int) -> Pair:
+            return self._pair(triples, lambda run_id: float(np.mean([self.damages.get((run_id, l), np.nan) for l in orders])))
+
         error = self._pair(triples, lambda run_id: float(np.log(self.errors[run_id])))
-        uses = {l: self._pair(triples, lambda run_id, l=l: self.damages.get((run_id, l), np.nan)) for l in plain.ls}
-        return Effect(strategy, network, len(triples), error, uses)
+        measured = () if strategy in UNMEASURED else plain.ls
+        meant = use(*MEANT.get(strategy, plain.ls[1:])) if measured else Pair(UNKNOWN, UNKNOWN)
+        return Effect(strategy, network, len(triples), error, {l: use(l) for l in measured}, meant)
 
     def effects(self, strategy: str) -> list[Effect]:
         """Those of every network that the strategy was tried on."""
@@ -103,52 +111,76 @@ class Evidence:
         return Pair(*(UNKNOWN if np.isnan(each.value) else each for each in estimates))
 
 
+def mean_of(pairs: Sequence[Pair]) -> Pair:
+    """The mean over networks, each of the same weight."""
+    return Pair(averaged([pair.plain for pair in pairs]), averaged([pair.control for pair in pairs]))
+
+
 def verdict_of(effects: list[Effect]) -> str:
-    """The rule in `claims.RULE`."""
+    """The rule in `claims.RULE`, of one strategy's effects on all its networks."""
     if not effects:
         return NOT_RUN
-    better, worse = (_any([(effect.error, LOG_MARGIN) for effect in effects], sign) for sign in (-1, 1))
+    error, use = mean_of([effect.error for effect in effects]), mean_of([effect.use for effect in effects])
+    better, worse = (_shown(error, [effect.error for effect in effects], sign, LOG_MARGIN) for sign in (-1, 1))
     if better != worse:
         return HELPS if better else HARMS
     above = [pair for effect in effects for l, pair in effect.uses.items() if l > 0]
-    less, more = (_any([(pair, USE) for pair in above], sign) for sign in (-1, 1))
-    no_gain = all(effect.error.plain.p_above(-LOG_MARGIN) <= ALPHA for effect in effects)
-    if less != more and no_gain and not better:
+    less, more = (_shown(use, above, sign, USE) for sign in (-1, 1))
+    if less != more and not better and error.plain.p_above(-LOG_MARGIN) <= ALPHA:
         return SHRINKS if less else RAISES
-    same = all(effect.error.plain.p_within(LOG_MARGIN) <= ALPHA for effect in effects)
-    same = same and all(pair.plain.p_within(USE) <= ALPHA for effect in effects for pair in effect.uses.values())
-    return NOTHING if same else OPEN
+    if less or more or better:
+        return OPEN
+    for side, verdict in (("plain", NOTHING), ("control", LIKE_CONTROL)):
+        same = getattr(error, side).p_within(LOG_MARGIN) <= ALPHA
+        if same and (not above or getattr(use, side).p_within(USE) <= ALPHA):
+            return verdict
+    return OPEN
 
 
-def _any(pairs: list[tuple[Pair, float]], sign: int) -> bool:
-    """Whether one of these changes is shown after Holm's correction over all of them, and matters."""
-    if not pairs:
-        return False
-    ps = holm([pair.shown(sign) for pair, _ in pairs])
-    return any(p <= ALPHA and pair.matters(sign, margin) for p, (pair, margin) in zip(ps, pairs, strict=True))
+def _shown(average: Pair, singles: list[Pair], sign: int, margin: float) -> bool:
+    """Whether a change that matters is shown, on average or after Holm's correction in a single one; each at half the level."""
+    single = holm([pair.shown(sign, margin) for pair in singles])
+    return bool(min([average.shown(sign, margin), *single]) <= ALPHA / 2)
 
 
 def judge(tables: Tables) -> pd.DataFrame:
-    """One row per strategy: `claim`, `verdict`, `numbers` by network: changes of error and use, as `effects_table` has them."""
+    """One row per strategy: `claim`, `verdict`, `numbers`.
+
+    Numbers are changes of error and use, as `effects_table` has them, by network and on `average` over the networks, and the
+    `coefficient`; none until all networks of a strategy have `MIN_SEEDS`.
+    """
     evidence = Evidence(tables)
 
     def rule(strategy: str) -> Any:
         def of(tables: Tables) -> Judgement:
             effects = evidence.effects(strategy)
-            verdict = NULL if strategy in NULLS else verdict_of(effects)
-            numbers: dict[str, Any] = {
-                effect.network: {
-                    "error": float(np.expm1(effect.error.plain.value)),
-                    "against_control": float(np.expm1(effect.error.control.value)),
-                    **{f"use_{l}": pair.plain.value for l, pair in effect.uses.items()}, "seeds": effect.seeds,
-                }
-                for effect in effects
-            }  # fmt: skip
-            return Judgement(verdict, numbers | {"coefficient": evidence.chosen.get(strategy, 1.0)} if numbers else {})
+            if len(effects) < len(nets_of(strategy)):
+                effects = []
+            verdict = verdict_of(effects)
+            if strategy in NULLS and verdict in (NOTHING, LIKE_CONTROL, OPEN, NOT_RUN):
+                verdict = NULL
+            return Judgement(verdict, _numbers(effects) | {"coefficient": evidence.chosen.get(strategy, 1.0)} if effects else {})
 
         return of
 
     return judged(CLAIMS, {claim.name: rule(claim.name) for claim in CLAIMS}, tables)
+
+
+def _numbers(effects: list[Effect]) -> dict[str, Any]:
+    """Changes by network, and on average over them."""
+    numbers: dict[str, Any] = {
+        effect.network: {
+            **_changes(effect.error), **{f"use_{l}": pair.plain.value for l, pair in effect.uses.items()}, "seeds": effect.seeds,
+        }
+        for effect in effects
+    }  # fmt: skip
+    use = mean_of([effect.use for effect in effects])
+    whole = {**_changes(mean_of([effect.error for effect in effects])), "use": use.plain.value}
+    return numbers | {"average": {**whole, "use_against_control": use.control.value}}
+
+
+def _changes(error: Pair) -> dict[str, float]:
+    return {"error": float(np.expm1(error.plain.value)), "against_control": float(np.expm1(error.control.value))}
 
 
 def effects_table(tables: Tables) -> pd.DataFrame:

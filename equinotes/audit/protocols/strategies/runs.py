@@ -1,7 +1,8 @@
 """What this protocol runs, and how the coefficients of its terms are chosen.
 
 1,000 steps on 4,000 molecules, averaged weights; the rest is as in protocol 2. Coefficients are chosen on the validation errors
-of one seed with orders 0-2; then each strategy and its control have the chosen one.
+of networks with orders 0-2 and of seeds that nothing else is judged by: a lucky run that was chosen would otherwise count for its
+strategy. Then each strategy and its control have the chosen one.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FOLDER = "results/strategies"
 LOW, FOUR = (0, 1, 2), (0, 1, 2, 3, 4)
 SIZE = {"num_train": 4000, "num_val": 500, "num_test": 1000, "epochs": 4, "batch_size": 16, "lr": 3e-3, "average": 0.99}
-"""Steps and molecules. The average forgets within 100 steps, as protocol 2's does within a quarter of its own."""
+"""Steps and molecules. The average forgets within 100 steps."""
 PLAIN = RunConfig(ls=LOW, mul=16, **SIZE)  # type: ignore[arg-type]
 NETWORKS = {
     "0-2": PLAIN,
@@ -31,23 +32,33 @@ NETWORKS = {
 ATTENTION = {"SE(3)-Transformer": RunConfig.preset("se3_transformer", ls=LOW, **SIZE).but(lr=2e-3)}
 """The network of the one strategy that needs an attention."""
 SEEDS = {LOW: 5, FOUR: 3}
+CHOOSING_SEEDS = (5, 6)
+"""Seeds of the runs that choose; none of those that are judged."""
 COEFFICIENTS = {
     "dipole": (0.03, 0.3, 3.0),
     "anisotropy": (0.03, 0.3, 3.0),
-    "adversarial": (0.01, 0.1, 1.0),
-    "consistency": (0.01, 0.1, 1.0),
-    "feature_l2": (0.1, 1.0, 10.0),
-    "weight_l2": (0.001, 0.01, 0.1),
-    "weights_apart": (0.1, 1.0, 10.0),
-    "attention_entropy": (0.01, 0.1, 1.0),
-    "bottleneck": (1e-5, 1e-4, 1e-3),
+    "adversarial": (0.1, 1.0, 10.0),
+    "consistency": (0.1, 1.0, 10.0),
+    "feature_l1": (0.3, 3.0, 30.0),
+    "feature_l2": (1.0, 10.0, 100.0),
+    "weight_l1": (0.1, 1.0, 10.0),
+    "weight_l2": (0.1, 1.0, 10.0),
+    "weights_apart": (10.0, 100.0, 1000.0),
+    "attention_entropy": (1.0, 10.0, 100.0),
+    "bottleneck": (1e-4, 1e-3, 1e-2),
 }
-"""Three coefficients for each term."""
+"""Three coefficients for each term: with the largest, its gradient is of the size of the error's (a tenth of it to four times),
+and a penalised weight can move by its own size within the run. Measured after 150 steps of plain training, before any run.
+"""
 PRETRAINING = {"denoise": "none", "denoise, l = 0 anew": "scalars", "denoise, l > 0 anew": "directed"}
 """What starts anew after a quarter of the epochs."""
 SKIPS = ("none", "scalars", "directed", "dense")
-NULLS = ("feature_l2",)
-"""Strategies that the law of free scales makes null; the plain network is their control."""
+SCALED = "scaled"
+"""The control of skips that leave out orders: all skips, and convolutions multiplied as where there is no skip."""
+UNMEASURED = ("skips dense",)
+"""Strategies whose use of orders is not measured: dense skips pass by the one block whose features are spoilt."""
+NULLS = ("feature_l1", "feature_l2")
+"""Strategies that the law of free scales makes null; the plain network is their control. Orders 0-2 are enough to see it."""
 SPEED = {LOW: 350, FOUR: 130}
 """Molecules per second of one core, terms included, and seconds of a diagnosis: measured before any run."""
 EXAMINED = {LOW: 10, FOUR: 40}
@@ -56,34 +67,42 @@ EXAMINED = {LOW: 10, FOUR: 40}
 def experiments() -> dict[str, list[RunConfig]]:
     """Configurations by experiment, seed by seed.
 
+    - `choose`: each term with its three coefficients, orders 0-2;
     - `plain`: no strategy;
-    - `choose`: each term with its three coefficients, orders 0-2, seed 0;
-    - `terms`, `controls`: each term with the chosen coefficient; empty until `choose` and `plain` are stored (in the folder of
-      this protocol);
+    - `terms`: each term with the chosen coefficient, and its control; empty until `choose` is stored (in the folder of this
+      protocol);
     - `pretraining`: a quarter of the steps, then the rest without a part, with one, and the control;
     - `curriculum`: orders rising, and falling, which is its control;
-    - `skips`: the four kinds that are not the paper's.
+    - `skips`: the four kinds that are not the paper's, and the control.
 
-    >>> {name: len(configs) for name, configs in experiments().items() if name not in ("terms", "controls")}
-    {'plain': 21, 'choose': 51, 'pretraining': 64, 'curriculum': 32, 'skips': 64}
+    >>> {name: len(configs) for name, configs in experiments().items() if name != "terms"}
+    {'choose': 126, 'plain': 21, 'pretraining': 64, 'curriculum': 32, 'skips': 80}
     """
-    chosen = stored_choice()
     return {
-        "plain": [*_seeds(NETWORKS.values()), *_seeds(ATTENTION.values())],
-        "choose": [with_term(net, name, c) for name in COEFFICIENTS for net in choosing(name) for c in COEFFICIENTS[name]],
-        "terms": [run for name, c in chosen.items() for run in _seeds(with_term(net, name, c) for net in nets_of(name).values())],
-        "controls": [
-            run for name, c in chosen.items() if control_of(name)
-            for run in _seeds(with_term(net, control_of(name), c) for net in nets_of(name).values())
+        "choose": [
+            with_term(net, name, c).but(seed=seed)
+            for seed in CHOOSING_SEEDS for name in COEFFICIENTS for net in choosing(name) for c in COEFFICIENTS[name]
         ],
+        "plain": _seeds([*NETWORKS.values(), *ATTENTION.values()]),
+        "terms": terms(stored_choice()),
         "pretraining": _seeds(
             pretrained(net, term, anew)
             for net in NETWORKS.values()
             for term, anew in [*(("denoise", anew) for anew in PRETRAINING.values()), ("denoise_control", "none")]
         ),
         "curriculum": _seeds(net.but(curriculum=way) for net, way in product(NETWORKS.values(), ("rising", "falling"))),
-        "skips": _seeds(net.but(skips=kind) for net, kind in product(NETWORKS.values(), SKIPS)),
+        "skips": _seeds(net.but(skips=kind) for net, kind in product(NETWORKS.values(), (*SKIPS, SCALED))),
     }  # fmt: skip
+
+
+def terms(chosen: dict[str, float]) -> list[RunConfig]:
+    """Each term with its chosen coefficient, and beside it its control."""
+    return _seeds(
+        with_term(net, side, c)
+        for name, c in chosen.items()
+        for net in nets_of(name).values()
+        for side in (name, control_of(name)) if side
+    )  # fmt: skip
 
 
 def sides(strategy: str, net: RunConfig, chosen: dict[str, float]) -> tuple[RunConfig, RunConfig] | None:
@@ -95,20 +114,24 @@ def sides(strategy: str, net: RunConfig, chosen: dict[str, float]) -> tuple[RunC
     if strategy == "curriculum":
         return net.but(curriculum="rising"), net.but(curriculum="falling")
     if strategy.startswith("skips "):
-        return net.but(skips=strategy.removeprefix("skips ")), net
+        kind = strategy.removeprefix("skips ")
+        return net.but(skips=kind), net if kind == "dense" else net.but(skips=SCALED)
     if strategy not in chosen:
         return None
     return with_term(net, strategy, chosen[strategy]), with_term(net, control_of(strategy), chosen[strategy])
 
 
 def subjects() -> list[RunConfig]:
-    """Networks that are examined: all but those that only choose."""
-    return [config for name, configs in experiments().items() if name != "choose" for config in configs]
+    """Networks that are examined: all but those that only choose, and those with dense skips (see `UNMEASURED`)."""
+    listed = [config for name, configs in experiments().items() if name != "choose" for config in configs]
+    return [config for config in listed if config.skips != "dense"]
 
 
 def nets_of(strategy: str) -> dict[str, RunConfig]:
     """The networks that a strategy is tried on, by their names."""
-    return ATTENTION if strategy == "attention_entropy" else NETWORKS
+    if strategy == "attention_entropy":
+        return ATTENTION
+    return {name: net for name, net in NETWORKS.items() if net.ls == LOW or strategy not in NULLS}
 
 
 def choosing(strategy: str) -> list[RunConfig]:
@@ -128,7 +151,7 @@ def pretrained(net: RunConfig, term: str, anew: str) -> RunConfig:
 
 def choice(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, float]:
     """The coefficient of each term: the largest one whose validation error (averaged weights, last epoch, geometric mean over
-    the networks) is within `TIE` of the lowest. Terms that were not tried in full have none.
+    networks and seeds) is within `TIE` of the lowest. Terms that were not tried in full have none.
     """
     import numpy as np
 
@@ -138,7 +161,10 @@ def choice(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, float]:
     known = set(last) & set(runs["run_id"] if len(runs) else ())
     chosen = {}
     for name, coefficients in COEFFICIENTS.items():
-        ids = {c: [with_term(net, name, c).run_id for net in choosing(name)] for c in coefficients}
+        ids = {
+            c: [with_term(net, name, c).but(seed=seed).run_id for net in choosing(name) for seed in CHOOSING_SEEDS]
+            for c in coefficients
+        }
         if not all(run_id in known for some in ids.values() for run_id in some):
             continue
         errors = {c: float(np.exp(np.mean([np.log(last[run_id]) for run_id in some]))) for c, some in ids.items()}
@@ -160,14 +186,13 @@ def hours(cores: int = 2) -> float:
     """Estimated time of the whole protocol: runs and diagnoses, those included whose coefficient is not chosen yet.
 
     >>> round(hours())
-    6
+    7
     """
     seconds = 0.0
-    terms = [run for term in COEFFICIENTS for run in _seeds(with_term(net, term, 1.0) for net in nets_of(term).values())]
-    listed = experiments() | {"terms": 2 * terms}
-    for name, configs in listed.items():
-        for config in configs if name != "controls" else ():  # as many as `terms`, which stands for both
-            seconds += config.num_train * config.epochs / SPEED[config.ls] + (name != "choose") * EXAMINED[config.ls]
+    for name, configs in (experiments() | {"terms": terms(dict.fromkeys(COEFFICIENTS, 1.0))}).items():
+        for config in configs:
+            examined = name != "choose" and config.skips != "dense"
+            seconds += config.num_train * config.epochs / SPEED[config.ls] + examined * EXAMINED[config.ls]
     return seconds / cores / 3600
 
 

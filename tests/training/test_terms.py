@@ -169,6 +169,33 @@ def test_a_reversed_gradient_has_the_other_sign():
     assert x.grad.tolist() == [-1, -2, -3]
 
 
+def test_the_discriminator_goes_down_and_the_network_up(seen, monkeypatch):
+    """Minimised is error - weight x cross entropy by the network, error + weight x cross entropy by the discriminator."""
+    config, slopes = config_of("adversarial"), []
+    for reversal in (True, False):
+        if not reversal:
+            monkeypatch.setattr(Reversed, "apply", lambda x: x)
+        each = seen(config)
+        term = term_of(config, each)
+        weights = [*term.parameters()], [each.net.path_weight(2)]
+        value = term(each)
+        slopes.append([torch.autograd.grad(value, some, retain_graph=True)[0] for some in weights])
+    (own, others), (plain_own, plain_others) = slopes
+    torch.testing.assert_close(own, plain_own)
+    torch.testing.assert_close(others, -plain_others)
+    assert others.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", ["dipole", "anisotropy"])
+def test_shuffled_labels_are_those_of_other_molecules_and_others_in_each_step(name, seen):
+    each, other = seen(config_of(f"{name}_control")), seen(config_of(f"{name}_control"), seed=1)
+    term, plain = term_of(config_of(f"{name}_control"), each), term_of(config_of(name), each)
+    labels = plain.wanted(each)
+    drawn = [term.wanted(one) for one in (each, each, other, other)]
+    assert all(torch.equal(some.sort().values, labels.sort().values) for some in drawn)
+    assert len({tuple(some.tolist()) for some in (labels, *drawn)}) > 2
+
+
 def test_sizes_are_whitened_over_orders_together():
     """An order ten times as large stays larger: a discriminator can see it."""
     rng = torch.Generator().manual_seed(0)

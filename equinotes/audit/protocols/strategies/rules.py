@@ -112,7 +112,7 @@ class Evidence:
 
 
 def mean_of(pairs: Sequence[Pair]) -> Pair:
-    """The mean over networks, each of the same weight."""
+    """The mean over networks, each of the same weight; of one seed they share the order of the molecules alone."""
     return Pair(averaged([pair.plain for pair in pairs]), averaged([pair.control for pair in pairs]))
 
 

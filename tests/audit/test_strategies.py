@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from equinotes import RunConfig, train
 from equinotes.audit.protocol import named
@@ -29,6 +30,8 @@ from equinotes.audit.protocols.strategies.measures import examine
 from equinotes.audit.store import store
 from equinotes.audit.tables import load_all
 from equinotes.irreps import natural
+from equinotes.training.objective import Objective
+from equinotes.training.targets import prepare
 
 CHOSEN = {name: coefficients[1] for name, coefficients in runs.COEFFICIENTS.items()}
 CONTROLLED = [claim.name for claim in CLAIMS if claim.name not in (*runs.NULLS, "skips dense")]
@@ -163,6 +166,8 @@ def test_what_was_not_run_says_so():
     some = tables | {"runs": tables["runs"][~tables["runs"]["run_id"].isin(gone)]}
     assert verdicts(some)["curriculum"] == NOT_RUN, "a verdict on all networks needs all of them"
     assert len(rules.Evidence(some).effects("curriculum")) == 3, "what is there is drawn"
+    blind = verdicts(tables | {"uses": tables["uses"][~tables["uses"]["run_id"].isin(gone)]})
+    assert blind["curriculum"] == NOT_RUN and blind["skips dense"] == NOTHING, "not examined, and not meant to be"
     tables["runs"] = tables["runs"][tables["runs"]["experiment"] == "x"]
     assert verdicts(tables)["anisotropy"] == NOT_RUN, "no coefficient was chosen"
 
@@ -186,6 +191,20 @@ def test_the_largest_of_equally_good_coefficients_is_chosen():
     equal = tables["metrics"].assign(val_average_mae_eV=0.2)
     assert runs.choice(tables["runs"], equal) == {name: max(some) for name, some in runs.COEFFICIENTS.items()}
     assert runs.choice(tables["runs"].iloc[:0], equal) == {}
+
+
+@pytest.mark.parametrize("name", runs.COEFFICIENTS)
+def test_the_largest_coefficient_of_each_term_is_felt(name, qm9):
+    """Its gradient is no smaller than a hundredth of the error's: weights of a penalty that all share need a large one."""
+    config = runs.with_term(runs.choosing(name)[-1], name, max(runs.COEFFICIENTS[name]))
+    net = prepare(config, qm9)[0]
+    loss = Objective(config, net).of_rows(net, qm9, np.arange(16), 0, "cpu")
+
+    def size(value):
+        slopes = torch.autograd.grad(value, [*net.parameters()], retain_graph=True, allow_unused=True)
+        return sum(slope.square().sum().item() for slope in slopes if slope is not None) ** 0.5
+
+    assert size(loss.total - loss.error) > 0.01 * size(loss.error)
 
 
 def test_nothing_that_chooses_is_judged():

@@ -147,14 +147,15 @@ def judge(tables: Tables) -> pd.DataFrame:
     """One row per strategy: `claim`, `verdict`, `numbers`.
 
     Numbers are changes of error and use, as `effects_table` has them, by network and on `average` over the networks, and the
-    `coefficient`; none until all networks of a strategy have `MIN_SEEDS`.
+    `coefficient`; none until all networks of a strategy have `MIN_SEEDS`, examined.
     """
     evidence = Evidence(tables)
 
     def rule(strategy: str) -> Any:
         def of(tables: Tables) -> Judgement:
             effects = evidence.effects(strategy)
-            if len(effects) < len(nets_of(strategy)):
+            unknown = strategy not in UNMEASURED and any(np.isnan(effect.use.plain.value) for effect in effects)
+            if len(effects) < len(nets_of(strategy)) or unknown:
                 effects = []
             verdict = verdict_of(effects)
             if strategy in NULLS and verdict in (NOTHING, LIKE_CONTROL, OPEN, NOT_RUN):

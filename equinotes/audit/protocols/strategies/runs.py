@@ -47,8 +47,8 @@ COEFFICIENTS = {
     "attention_entropy": (1.0, 10.0, 100.0),
     "bottleneck": (1e-4, 1e-3, 1e-2),
 }
-"""Three coefficients for each term. With the largest, its gradient is 0.04 to 4 times that of the error, and a penalised weight can
-move by its own size within the run: measured after 150 steps of plain training, before any run.
+"""Three coefficients for each term. With the largest, its gradient is 0.04 to 4 times that of the error, and a penalised weight
+can move by its own size within the run: measured after 150 steps of plain training, before any run.
 """
 PRETRAINING = {"denoise": "none", "denoise, l = 0 anew": "scalars", "denoise, l > 0 anew": "directed"}
 """What starts anew after a quarter of the epochs."""

@@ -7,9 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from equinotes.figures.audit import not_run
-from equinotes.figures.style import GREY, SERIES, order_colour, order_marker
+from equinotes.figures.style import GREY, SERIES, order_colour, order_marker, series_look
 
 PANELS = {"damage": "damage of a shuffle\nbehind the layer that hurts most", "cost": "cost of training without it"}
+
+RATIOS = (0.4, 9.0)
+"""Ratios of errors that `plot_costs` shows."""
 
 
 def plot_attention(trained: pd.DataFrame, untrained: pd.DataFrame) -> Figure:
@@ -65,6 +68,35 @@ def plot_worth(answers: pd.DataFrame) -> Figure:
     axes[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     axes[0].set_yticks(np.arange(len(titles), 0, -1), titles)
     axes[0].set_ylim(0.3, len(titles) + 0.5)
+    return figure
+
+
+def plot_costs(costs: pd.DataFrame) -> Figure:
+    """Error without orders above 0 as a multiple of that with them, by network and place.
+
+    Reads `title`, `place`, and `cost` (a relative change) with `_low` and `_high`. Intervals that are wider than the picture end
+    at its edge; a place without a number is left out.
+    """
+    known = costs[costs["cost"].notna()]
+    if not len(known):
+        return not_run("not run yet")
+    titles, places = list(dict.fromkeys(costs["title"])), list(dict.fromkeys(known["place"]))
+    figure, ax = plt.subplots(figsize=(8, 1.8 + 0.75 * len(titles)))
+    for number, place in enumerate(places):
+        rows = known[known["place"] == place]
+        heights = [len(titles) - titles.index(title) - 0.7 * ((number + 0.5) / len(places) - 0.5) for title in rows["title"]]
+        ratios, low, high = (1 + rows[name].to_numpy() for name in ("cost", "cost_low", "cost_high"))
+        look = series_look(number, len(places)) | {"linestyle": "none"}
+        ax.hlines(heights, np.maximum(low, RATIOS[0]), np.minimum(high, RATIOS[1]), color=look["color"])
+        ax.plot(ratios, heights, **look, label=place)
+    ax.axvline(1, color=GREY, linewidth=1)
+    ax.set_xscale("log")
+    ax.set(xlim=RATIOS, xlabel="error without orders 1 and 2 / error with them", ylim=(0.4, len(titles) + 0.6))
+    ticks = [0.5, 1, 2, 4, 8]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_yticks(np.arange(len(titles), 0, -1), titles)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 

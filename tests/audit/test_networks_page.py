@@ -66,6 +66,8 @@ def test_page_says_what_was_planted(page, planted):
     said = page(tables=world(planted))
     assert "180 of 180 planned runs are stored. Of the 40 trained networks to be examined, 40 have been." in said
     assert "can change until all are there" not in said
+    assert re.search(r"\n\n\*\*In short\.\*\*.*\n\n- on the energy, bonds: in 4 of 4 \(\+", said)
+    assert re.search(r"\n- on the anisotropy, bonds: in [01] of 4 \(", said), "nothing was planted; one in twenty intervals"
     assert f"{RULE}\n\n| claim |" in said and "*Parts of N1 and N2.* Eight parts:" in said
     row = re.search(r"\| SEGNN \| \$l=1\$ \| \*\*needed\*\* \| (\S+) .+? \| (\S+) ", said)
     assert row[1].startswith("+3") and row[2].startswith("+3"), "exp(.3) and 1.3"

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equinotes.figures.networks import plot_attention, plot_worth
+from equinotes.figures.networks import RATIOS, plot_attention, plot_costs, plot_worth
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +45,18 @@ def test_worth_of_a_network_that_was_trained_alone_says_not_examined():
     values = {f"{name}{end}": [value] for name, value in (("damage", np.nan), ("cost", 0.1)) for end in ("", "_low", "_high")}
     damage, cost = plot_worth(pd.DataFrame({"title": ["NequIP"], "l": [1], **values})).axes
     assert [text.get_text() for text in damage.texts] == ["not examined yet"] and not cost.texts
+
+
+def test_costs_are_ratios_and_wide_intervals_end_at_the_edge():
+    rows = {"title": ["NequIP", "NequIP", "SEGNN"], "place": ["bonds", "radius", "bonds"], "cost": [1.0, np.nan, 0.0],
+            "cost_low": [0.5, np.nan, -0.99], "cost_high": [2.0, np.nan, 99.0]}  # fmt: skip
+    (ax,) = plot_costs(pd.DataFrame(rows)).axes
+    assert sorted(x for x, _ in marks(ax)) == [1.0, 2.0], "twice the error, and the same"
+    intervals = [tuple(segment[:, 0]) for lines in ax.collections for segment in lines.get_segments()]
+    assert intervals == [(1.5, 3.0), RATIOS], "from top to bottom"
+
+
+def test_costs_of_nothing_say_not_run():
+    rows = {"title": ["NequIP"], "place": ["bonds"], "cost": [np.nan], "cost_low": [np.nan], "cost_high": [np.nan]}
+    (ax,) = plot_costs(pd.DataFrame(rows)).axes
+    assert [text.get_text() for text in ax.texts] == ["not run yet"]

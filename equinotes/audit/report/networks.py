@@ -122,6 +122,28 @@ def error_rows(tables: Tables) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def costs(tables: Tables) -> pd.DataFrame:
+    """What leaving out both orders above 0 costs, by network and place: `title`, `place` (in words), and the relative change of
+    the error `cost` with `_low` and `_high`; NaN where not known.
+    """
+    table = error_table(tables)
+    alone = table[table["ls"] == NONE]
+    places = [_place(row) for row in _records(alone)]
+    return alone.assign(title=alone["network"].map(TITLES), place=places)[["title", "place", "cost", "cost_low", "cost_high"]]
+
+
+def short(tables: Tables) -> list[dict[str, Any]]:
+    """Where both orders above 0 are worth something: for each `place` with stored runs, of how many networks (`known`) the error
+    is `higher` without them (the interval lies above zero), and the `least` and `most` change.
+    """
+    rows = []
+    for place, of in costs(tables).dropna(subset="cost").groupby("place", sort=False):
+        higher = of["cost_low"] > 0
+        ends = {"least": float(of["cost"].min()), "most": float(of["cost"].max())}
+        rows.append({"place": place, "known": len(of), "higher": int(higher.sum()), **ends})
+    return rows
+
+
 def _place(row: Mapping[Any, Any]) -> str:
     """Where a network is judged, in words.
 

@@ -143,6 +143,15 @@ def test_errors_are_means_of_the_stored_runs(planted):
         assert rows["segnn", ENERGY, "radius", 2, ls]["mae"] == pytest.approx(mean)
 
 
+def test_damage_below_that_of_the_untrained_network_is_read_with_care(planted):
+    rows = networks.verdict_rows(world(planted))
+    say = sentences("networks")
+    assert "Read with care" not in say("verdicts", rows=rows)
+    row = next(row for row in rows if (row["network"], row["target"], row["l"]) == ("segnn", ENERGY, 2))
+    row["damage"] = {"change": -0.4, "low": -0.5, "high": -0.3}
+    assert say("verdicts", rows=rows).count("*Read with care:* shuffling $l=2$ of SEGNN hurts the untrained network") == 1
+
+
 def test_published_errors_stand_beside_the_same_network_on_the_same_target(planted):
     """SEGNN's published 15 meV (Liao et al. 2024, table 5) has a counterpart here; gaps and polarisabilities have none."""
     tables = world(planted)

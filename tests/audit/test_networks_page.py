@@ -152,6 +152,24 @@ def test_damage_below_that_of_the_untrained_network_is_read_with_care(planted):
     assert say("verdicts", rows=rows).count("*Read with care:* shuffling $l=2$ of SEGNN hurts the untrained network") == 1
 
 
+def test_shares_are_means_over_seeds_and_layers_with_all_orders():
+    ids = [configuration(Place("segnn"), WHOLE, seed).run_id for seed in range(2)]
+    layers = [
+        ("block1", {"0e": 0.5, "1o": 0.3, "2e": 0.2}),
+        ("block2", {"0e": 0.7, "1o": 0.1, "2e": 0.2}),
+        ("scalars", {"0e": 1.0}),
+    ]
+    layers.append(("attributes", {"0e": 0.0, "1o": 0.0, "2e": 1.0}))
+    rows = [
+        {"run_id": run, "trained": trained, "layer": layer, "irrep": irrep, "share": share if trained else 1 / 3}
+        for run in ids for trained in (True, False) for layer, shares in layers for irrep, share in shares.items()
+    ]  # fmt: skip
+    found = networks.share_rows({"gradients": pd.DataFrame(rows), "norms": pd.DataFrame(rows)})
+    assert [(row["title"], row["l"], row["seeds"]) for row in found] == [("SEGNN", l, 2) for l in WHOLE]
+    assert [row["flow"] for row in found] == pytest.approx([0.6, 0.2, 0.2])
+    assert [row["norm_untrained"] for row in found] == pytest.approx([1 / 3] * 3)
+
+
 def test_published_errors_stand_beside_the_same_network_on_the_same_target(planted):
     """SEGNN's published 15 meV (Liao et al. 2024, table 5) has a counterpart here; gaps and polarisabilities have none."""
     tables = world(planted)

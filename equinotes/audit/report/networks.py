@@ -245,6 +245,28 @@ def entropy_rows(tables: Tables) -> list[dict[str, Any]]:
     return rows
 
 
+def share_rows(tables: Tables, target: str = "energy") -> list[dict[str, Any]]:
+    """Shares of each order in the flow of gradients and in the mean square of features, trained and untrained.
+
+    Each is a mean over the seeds, and over the layers whose features have all orders (SEGNN's attributes are none): `title`, `l`, `flow`, `flow_untrained`, `norm`,
+    `norm_untrained`, `seeds`.
+    """
+    rows = []
+    for name, title in TITLES.items():
+        ids = [configuration(Place(name, target), WHOLE, seed).run_id for seed in range(5)]
+        means = {}
+        for kind, table in (("flow", tables["gradients"]), ("norm", tables["norms"])):
+            some = table[table["run_id"].isin(ids) & (table["layer"] != "attributes")]
+            shares = some.pivot_table(index=["trained", "run_id", "layer"], columns="irrep", values="share").dropna()
+            means[kind] = shares.groupby("trained").mean().reindex([True, False])
+            seeds = shares.index.unique("run_id").size
+        for irrep in means["flow"]:
+            both = {f"{kind}{end}": float(of.loc[side, irrep]) for kind, of in means.items()
+                    for side, end in ((True, ""), (False, "_untrained"))}  # fmt: skip
+            rows.append({"title": title, "l": int(irrep[:-1]), **both, "seeds": seeds})
+    return rows
+
+
 def bonds(table: pd.DataFrame, *, least: int = 20) -> pd.DataFrame:
     """Rows of `measures.attention` with at least so many edges, their `ends` as in "H to C".
 

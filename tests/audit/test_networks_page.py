@@ -45,7 +45,7 @@ def page(shown, tmp_path):
     """Markdown of the page with small live parts; spaces that do not break are spaces."""
 
     def show(**options):
-        said = shown(PAGE, runs_dir=str(tmp_path / "runs"), molecules=32, sample=4, **options)
+        said = shown(PAGE, runs_dir=str(tmp_path / "runs"), molecules=32, sample=20, **options)
         return said.replace("\u00a0", " ")
 
     return show

@@ -58,6 +58,9 @@ PUBLISHED = (
 )
 """Mean absolute errors on test molecules, from the tables of the papers that `source` names in the book's references."""
 
+PUBLISHED_MOLECULES = 100_000
+"""Training molecules in the set-up of Satorras et al. (2021), section 5.3."""
+
 
 def stored(folder: Path | str | None = None) -> dict[str, pd.DataFrame]:
     """All tables of the comparison by name; before its own folder is there, all of them without rows."""
@@ -69,10 +72,10 @@ def stored(folder: Path | str | None = None) -> dict[str, pd.DataFrame]:
 
 
 def scale() -> dict[str, Any]:
-    """Size of every run: `num_train`, `steps`, `parameters` and their `tolerance`."""
+    """Size of every run: `num_train`, `steps`, `parameters` and their `tolerance`; `published_num_train` of published errors."""
     config = configuration(Place("paper"), WHOLE, 0)
     size = {"num_train": config.num_train, "steps": steps(config)}
-    return size | {"parameters": PARAMETERS, "tolerance": TOLERANCE}
+    return size | {"parameters": PARAMETERS, "tolerance": TOLERANCE, "published_num_train": PUBLISHED_MOLECULES}
 
 
 def state(tables: Tables) -> dict[str, int]:
@@ -248,8 +251,8 @@ def entropy_rows(tables: Tables) -> list[dict[str, Any]]:
 def share_rows(tables: Tables, target: str = "energy") -> list[dict[str, Any]]:
     """Shares of each order in the flow of gradients and in the mean square of features, trained and untrained.
 
-    Each is a mean over the seeds, and over the layers whose features have all orders (SEGNN's attributes are none): `title`, `l`, `flow`, `flow_untrained`, `norm`,
-    `norm_untrained`, `seeds`.
+    Each is a mean over the seeds, and over the layers whose features have all orders (SEGNN's attributes are none): `title`, `l`,
+    `flow`, `flow_untrained`, `norm`, `norm_untrained`, `seeds`.
     """
     rows = []
     for name, title in TITLES.items():

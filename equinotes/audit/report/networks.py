@@ -263,8 +263,8 @@ def share_rows(tables: Tables, target: str = "energy") -> list[dict[str, Any]]:
             shares = some.pivot_table(index=["trained", "run_id", "layer"], columns="irrep", values="share").dropna()
             means[kind] = shares.groupby("trained").mean().reindex([True, False])
             seeds = shares.index.unique("run_id").size
-        for irrep in means["flow"]:
-            both = {f"{kind}{end}": float(of.loc[side, irrep]) for kind, of in means.items()
+        for irrep in map(str, means["flow"]):
+            both = {f"{kind}{end}": of[irrep].to_dict()[side] for kind, of in means.items()
                     for side, end in ((True, ""), (False, "_untrained"))}  # fmt: skip
             rows.append({"title": title, "l": int(irrep[:-1]), **both, "seeds": seeds})
     return rows

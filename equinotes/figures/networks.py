@@ -12,7 +12,7 @@ from equinotes.figures.style import GREY, SERIES, order_colour, order_marker, se
 PANELS = {"damage": "damage of a shuffle\nbehind the layer that hurts most", "cost": "cost of training without it"}
 
 RATIOS = (0.4, 9.0)
-"""Ratios of errors that `plot_costs` shows."""
+"""Ratios of errors that `plot_costs` shows; further ones only where a mean lies there."""
 
 
 def plot_attention(trained: pd.DataFrame, untrained: pd.DataFrame) -> Figure:
@@ -81,17 +81,18 @@ def plot_costs(costs: pd.DataFrame) -> Figure:
     if not len(known):
         return not_run("not run yet")
     titles, places = list(dict.fromkeys(costs["title"])), list(dict.fromkeys(known["place"]))
+    edges = min(RATIOS[0], 0.9 * (1 + known["cost"].min())), max(RATIOS[1], 1.1 * (1 + known["cost"].max()))
     figure, ax = plt.subplots(figsize=(8, 1.8 + 0.75 * len(titles)))
     for number, place in enumerate(places):
         rows = known[known["place"] == place]
         heights = [len(titles) - titles.index(title) - 0.7 * ((number + 0.5) / len(places) - 0.5) for title in rows["title"]]
         ratios, low, high = (1 + rows[name].to_numpy() for name in ("cost", "cost_low", "cost_high"))
         look = series_look(number, len(places)) | {"linestyle": "none"}
-        ax.hlines(heights, np.maximum(low, RATIOS[0]), np.minimum(high, RATIOS[1]), color=look["color"])
+        ax.hlines(heights, np.maximum(low, edges[0]), np.minimum(high, edges[1]), color=look["color"])
         ax.plot(ratios, heights, **look, label=place)
     ax.axvline(1, color=GREY, linewidth=1)
     ax.set_xscale("log")
-    ax.set(xlim=RATIOS, xlabel="error without orders 1 and 2 / error with them", ylim=(0.4, len(titles) + 0.6))
+    ax.set(xlim=edges, xlabel="error without orders 1 and 2 / error with them", ylim=(0.4, len(titles) + 0.6))
     ticks = [0.5, 1, 2, 4, 8]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()

@@ -60,3 +60,15 @@ def test_costs_of_nothing_say_not_run():
     rows = {"title": ["NequIP"], "place": ["bonds"], "cost": [np.nan], "cost_low": [np.nan], "cost_high": [np.nan]}
     (ax,) = plot_costs(pd.DataFrame(rows)).axes
     assert [text.get_text() for text in ax.texts] == ["not run yet"]
+
+
+def test_costs_show_every_mean():
+    rows = {
+        "title": ["NequIP"] * 2,
+        "place": ["bonds", "radius"],
+        "cost": [-0.9, 19.0],
+        "cost_low": [-0.95, 9],
+        "cost_high": [0.0, 29],
+    }
+    (ax,) = plot_costs(pd.DataFrame(rows)).axes
+    assert ax.get_xlim()[0] < 0.1 and ax.get_xlim()[1] > 20

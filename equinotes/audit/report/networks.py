@@ -6,11 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from equinotes.audit.protocol import Tables, named, steps
 from equinotes.audit.protocols.networks.claims import CLAIMS, MISSING, RULE, THRESHOLDS
-from equinotes.audit.protocols.networks.evidence import answers, error_table
+from equinotes.audit.protocols.networks.evidence import Evidence, answers, error_table
 from equinotes.audit.protocols.networks.rules import judge, parts_table
 from equinotes.audit.protocols.networks.runs import (
     FIELDS,
@@ -44,8 +45,8 @@ class Published(NamedTuple):
     mae: float
     unit: str
     source: str
-    comparable: str = ""
-    """The network of this comparison with the same target; none where the property or the network differs."""
+    comparable: Place | None = None
+    """Where this comparison has the same network on the same target; nowhere if the property or the network differs."""
 
 
 PUBLISHED = (
@@ -53,7 +54,7 @@ PUBLISHED = (
     Published("SE(3)-Transformer", "gap", 53, "meV", "satorras2021en"),
     Published("SEGNN", "polarisability", 0.060, "bohr^3", "liao2024equiformerv2"),
     Published("SEGNN", "gap", 42, "meV", "liao2024equiformerv2"),
-    Published("SEGNN", "energy $U_0$", 15, "meV", "liao2024equiformerv2", comparable="segnn"),
+    Published("SEGNN", "energy $U_0$", 15, "meV", "liao2024equiformerv2", comparable=Place("segnn")),
     Published("Allegro, of NequIP's authors", "energy $U_0$", 4.7, "meV", "musaelian2023learning"),
 )
 """Mean absolute errors on test molecules, from the tables of the papers that `source` names in the book's references."""
@@ -72,10 +73,10 @@ def stored(folder: Path | str | None = None) -> dict[str, pd.DataFrame]:
 
 
 def scale() -> dict[str, Any]:
-    """Size of every run: `num_train`, `steps`, `parameters` and their `tolerance`; `published_num_train` of published errors."""
+    """Size of every run: `num_train`, `steps`, `parameters` and their `tolerance`."""
     config = configuration(Place("paper"), WHOLE, 0)
     size = {"num_train": config.num_train, "steps": steps(config)}
-    return size | {"parameters": PARAMETERS, "tolerance": TOLERANCE, "published_num_train": PUBLISHED_MOLECULES}
+    return size | {"parameters": PARAMETERS, "tolerance": TOLERANCE}
 
 
 def state(tables: Tables) -> dict[str, int]:
@@ -162,18 +163,12 @@ def published_rows(tables: Tables) -> list[dict[str, Any]]:
     """Rows of `PUBLISHED`, with `ours`: the mean error of the same network with orders 0-2 on the same target [unit of the row],
     and how many `times` the published one that is; None where nothing here is comparable, or nothing is stored.
     """
-    means = {row["network"]: row for row in _records(error_table(tables)) if _same(row)}
-    rows = []
+    evidence, rows = Evidence(tables), []
     for each in PUBLISHED:
-        mean = means.get(each.comparable)
-        ours = None if mean is None or pd.isna(mean["mae"]) else mean["mae"] * THOUSAND
-        rows.append({**each._asdict(), "ours": ours, "times": None if ours is None else ours / each.mae})
+        errors = evidence.errors(each.comparable, WHOLE) if each.comparable else []
+        ours = THOUSAND * float(np.mean(errors)) if errors else None
+        rows.append({**each._asdict(), "ours": ours, "times": ours / each.mae if ours else None})
     return rows
-
-
-def _same(row: Mapping[Any, Any]) -> bool:
-    """Whether these are energies of a whole network on the bonds, without products."""
-    return (row["target"], row["graph"], row["body_order"], row["ls"]) == ("energy", "bonds", 2, WHOLE)
 
 
 def baseline_rows(tables: Tables) -> list[dict[str, Any]]:
@@ -239,8 +234,7 @@ def entropy_rows(tables: Tables) -> list[dict[str, Any]]:
     """Mean entropy of attention (1: a plain mean): `target`, `side` (its layer), `mean`, `least`, `most`, `seeds`."""
     rows, table = [], tables["attention"]
     for target in TARGETS:
-        ids = [configuration(Place("se3_transformer", target), WHOLE, seed).run_id for seed in range(5)]
-        some = table[table["run_id"].isin(ids)].drop_duplicates(["run_id", "side"])
+        some = table[table["run_id"].isin(_examined("se3_transformer", target))].drop_duplicates(["run_id", "side"])
         for side, of in some.groupby("side"):
             values = of["entropy"]
             spread = {"mean": values.mean(), "least": values.min(), "most": values.max(), "seeds": len(values)}
@@ -256,8 +250,7 @@ def share_rows(tables: Tables, target: str = "energy") -> list[dict[str, Any]]:
     """
     rows = []
     for name, title in TITLES.items():
-        ids = [configuration(Place(name, target), WHOLE, seed).run_id for seed in range(5)]
-        means = {}
+        ids, means = _examined(name, target), {}
         for kind, table in (("flow", tables["gradients"]), ("norm", tables["norms"])):
             some = table[table["run_id"].isin(ids) & (table["layer"] != "attributes")]
             shares = some.pivot_table(index=["trained", "run_id", "layer"], columns="irrep", values="share").dropna()
@@ -268,6 +261,11 @@ def share_rows(tables: Tables, target: str = "energy") -> list[dict[str, Any]]:
                     for side, end in ((True, ""), (False, "_untrained"))}  # fmt: skip
             rows.append({"title": title, "l": int(irrep[:-1]), **both, "seeds": seeds})
     return rows
+
+
+def _examined(network: str, target: str) -> list[str]:
+    """Runs of a network that are examined: orders 0-2 on the bonds."""
+    return [configuration(Place(network, target), WHOLE, seed).run_id for seed in range(5)]
 
 
 def bonds(table: pd.DataFrame, *, least: int = 20) -> pd.DataFrame:

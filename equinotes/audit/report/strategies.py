@@ -6,18 +6,7 @@ import numpy as np
 import pandas as pd
 
 from equinotes.audit.protocol import Tables
-from equinotes.audit.protocols.strategies.claims import (
-    CLAIMS,
-    HARMS,
-    HELPS,
-    LIKE_CONTROL,
-    NOT_RUN,
-    NOTHING,
-    NULL,
-    OPEN,
-    RAISES,
-    SHRINKS,
-)
+from equinotes.audit.protocols.strategies import claims
 from equinotes.audit.protocols.strategies.rules import effects_table, judge
 from equinotes.audit.protocols.strategies.runs import ATTENTION, COEFFICIENTS, NETWORKS, SEEDS, nets_of
 
@@ -51,8 +40,14 @@ def practice(tables: Tables) -> dict[str, list[str]]:
     """
     judged = judge(tables).to_dict("records")
     of = {row["claim"]: row["verdict"] for row in judged}
-    kinds = {"helps": (HELPS,), "harms": (HARMS,), "moves": (SHRINKS, RAISES), "nothing": (NOTHING,), "null": (NULL,)}
-    kinds |= {"control": (LIKE_CONTROL,), "open": (OPEN,), "missing": (NOT_RUN,)}
+    kinds = {
+        "helps": (claims.HELPS,),
+        "harms": (claims.HARMS,),
+        "moves": (claims.SHRINKS, claims.RAISES),
+        "nothing": (claims.NOTHING,),
+        "null": (claims.NULL,),
+    }
+    kinds |= {"control": (claims.LIKE_CONTROL,), "open": (claims.OPEN,), "missing": (claims.NOT_RUN,)}
     found = {kind: [name for name, verdict in of.items() if verdict in verdicts] for kind, verdicts in kinds.items()}
     return found | {"early": [row["claim"] for row in judged if _lacks_seeds(row["claim"], row["numbers"])]}
 
@@ -65,5 +60,5 @@ def _lacks_seeds(strategy: str, numbers: dict[str, Any]) -> bool:
 def drawn(tables: Tables, network: str) -> tuple[pd.DataFrame, list[str]]:
     """What the figure shows of one network: rows of `effects_table`, and the names of all strategies tried on it."""
     effects = effects_table(tables)
-    names = [claim.name for claim in CLAIMS if network in nets_of(claim.name)]
+    names = [claim.name for claim in claims.CLAIMS if network in nets_of(claim.name)]
     return effects[effects["network"] == network], names

@@ -40,6 +40,5 @@ PROTOCOL = Protocol(
     subjects=subjects,
     examine=_examine,
 )
-"""`equinotes audit run --protocol strategies` trains all experiments but one. When `choose` is stored,
-coefficients are chosen, and `equinotes audit run terms --protocol strategies` trains the
-terms and their controls."""
+"""`equinotes audit run --protocol strategies` trains all experiments but one. When `choose` is stored, coefficients are chosen,
+and `equinotes audit run terms --protocol strategies` trains the terms and their controls."""

@@ -6,8 +6,9 @@ import pytest
 import torch
 from e3nn import o3
 
+from equinotes.layers import edgewise
 from equinotes.layers.attention import attended, logits_by_irrep, softmax_at_targets
-from equinotes.layers.edgewise import Edges, FastEdgeConvolution, PlainEdgeConvolution
+from equinotes.layers.edgewise import HIDDEN, MARGIN, Edges, FastEdgeConvolution, PlainEdgeConvolution, Work
 from equinotes.layers.instance_norm import InstanceNorm
 from equinotes.layers.norm_relu import FLOOR, NormReLU
 from equinotes.layers.steerable import Attributes, FastProduct, Gated, PlainProduct, packed, unpacked
@@ -43,17 +44,52 @@ def test_the_fast_product_is_e3nns_with_all_gradients(float64, irreps_in, attrib
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("margin", [0, MARGIN, math.inf])
 @pytest.mark.parametrize(("irreps_in", "attribute", "out"), IRREPS, ids=str)
-def test_the_fast_edge_convolution_is_e3nns_with_all_gradients(float64, irreps_in, attribute, out):
+def test_the_fast_edge_convolution_is_e3nns_with_all_gradients(float64, monkeypatch, irreps_in, attribute, out, margin):
+    """In both orders of its sums; the last atom has no edges, and atoms have unlike numbers of them."""
+    monkeypatch.setattr("equinotes.layers.edgewise.MARGIN", margin)
     torch.manual_seed(0)
     fast, plain = (kind(irreps_in, attribute, out, 3) for kind in (FastEdgeConvolution, PlainEdgeConvolution))
     plain.load_state_dict(fast.state_dict())
-    x, sh = steerable(irreps_in, 4), o3.Irreps(attribute).randn(6, -1)
-    ends = torch.tensor([0, 1, 1, 2, 0, 2]), torch.tensor([1, 0, 2, 1, 2, 0])
-    invariants = torch.rand(3, 3)
+    x, sh = steerable(irreps_in, 5), o3.Irreps(attribute).randn(8, -1)
+    ends = torch.tensor([0, 1, 1, 2, 0, 2, 3, 0]), torch.tensor([1, 0, 2, 1, 2, 0, 0, 3])
+    invariants = torch.rand(4, 3)
     found = [slopes_of(layer, x, Edges(*ends, Attributes(sh), invariants)) for layer in (fast, plain)]
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("isolated", [0, 2])
+def test_molecules_without_edges_get_no_messages(isolated):
+    layer = FastEdgeConvolution("4x0e+4x1e", "1x0e+1x1e", "2x0e+2x1e", 3)
+    none = torch.zeros(0, dtype=torch.long)
+    out = layer(steerable("4x0e+4x1e", isolated), Edges(none, none, Attributes(torch.zeros(0, 4)), torch.zeros(0, 3)))
+    assert {ir: part.shape for ir, part in out.items()} == {"0e": (0, 1, 2), "1e": (0, 3, 2)}
+
+
+def test_multiplications_are_those_of_the_products(float64):
+    """32 hidden units, 17 edges per atom and vectors of 32 channels: counted on paper."""
+    work = Work(None, torch.zeros(1, 3 * 2, 3), [torch.zeros(HIDDEN, 32 * 16)] * 2, (32, 16))
+    at_bonds = 85 * HIDDEN * 32 * 16 + 170 * 3 * 32 * (3 + 16)
+    at_atoms = 10 * 3 * 32 * HIDDEN * 16 + 170 * HIDDEN * 3 * 16 + 170 * 3 * 3 * 16
+    assert work.multiplications(10, 170, 170) == (2 * at_bonds, 2 * at_atoms)
+
+
+@pytest.mark.parametrize(("neighbours", "at_atoms"), [(1, False), (16, True)])
+def test_dense_graphs_make_messages_at_the_atoms(monkeypatch, neighbours, at_atoms):
+    """Wide features: every pair of irreps chooses alike."""
+    used = set()
+    for name in ("_at_bonds", "_at_atoms"):
+        whole = getattr(edgewise, name)
+        monkeypatch.setattr(edgewise, name, lambda *given, name=name, whole=whole: used.add(name) or whole(*given))
+    layer = FastEdgeConvolution("64x0e+64x1e", "1x0e+1x1e", "64x0e+64x1e", 3)
+    atoms = neighbours + 1
+    pairs = torch.combinations(torch.arange(atoms))
+    index = torch.stack([pairs, pairs.flip(1)], dim=1).flatten(0, 1).T
+    edges = Edges(*index, Attributes(torch.randn(2 * len(pairs), 4)), torch.rand(len(pairs), 3))
+    layer(steerable("64x0e+64x1e", atoms), edges)
+    assert used == {"_at_atoms" if at_atoms else "_at_bonds"}
 
 
 def test_messages_of_unit_features_have_unit_components(float64):

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label, order_line, order_marker, rising
+from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_labels, order_line, order_marker, rising
 
 MODE_TITLES = {"zero": "set to zero", "shuffle": "shuffled among atoms", "direction": "turned at random"}
 """Names of the edits as a reader meets them."""
@@ -28,14 +28,14 @@ def plot_inference_ablation(table: pd.DataFrame, *, unit: str = "eV", width: flo
     )
     for ax, mode in zip(axes.flat, modes, strict=True):
         ax.axhline(0, color=GREY, linewidth=1)
-        for shift, irrep in zip(_spread(len(irreps)), irreps, strict=True):
+        for shift, irrep, label in zip(_spread(len(irreps)), irreps, order_labels(irreps), strict=True):
             rows = table[(table["mode"] == mode) & (table["irrep"] == irrep)].sort_values("layer")
             if rows.empty:
                 continue
             change = rows[f"delta_mae_{unit}"]
             reach = np.abs(rows[[f"low_{unit}", f"high_{unit}"]].to_numpy().T - change.to_numpy())
             ax.errorbar(rows["layer"] + shift, change, yerr=reach, color=order_colour(irrep), marker=order_marker(irrep),
-                        linestyle=order_line(irrep), linewidth=1, markersize=6, capsize=2, label=order_label(irrep))  # fmt: skip
+                        linestyle=order_line(irrep), linewidth=1, markersize=6, capsize=2, label=label)  # fmt: skip
         ax.set(title=MODE_TITLES[mode], xlabel="after block", xticks=layers)
     axes[0, 0].set_ylabel(f"change of the test MAE [{unit}]")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(irreps))
@@ -69,7 +69,7 @@ def plot_gradient_flow(shares: pd.DataFrame, ax: Axes | None = None, *, value: s
     sns.heatmap(grid, ax=ax, cmap=SEQUENTIAL, vmin=0, vmax=1, annot=words, fmt="", annot_kws={"fontsize": 12},
                 cbar_kws={"label": label or "share of gradient x activation"})  # fmt: skip
     ax.set(xlabel="layer", ylabel="order l")
-    ax.set_yticklabels([order_label(irrep, "") for irrep in grid.index], rotation=0)
+    ax.set_yticklabels(order_labels(grid.index, ""), rotation=0)
     ax.set_xticklabels(grid.columns, rotation=0)
     ax.grid(False)
     return ax

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_label, order_marker, rising
+from equinotes.figures.style import GREY, SEQUENTIAL, new_axes, order_colour, order_labels, order_marker, rising
 
 
 def plot_phate(
@@ -34,15 +34,16 @@ def plot_phate(
     )
     score = np.asarray(score)
     low, high = np.quantile(score, [0.02, 0.98])
+    labels = order_labels(irreps)
     for line, (name, group) in zip(axes, groups, strict=True):
-        for ax, irrep in zip(line, irreps, strict=True):
+        for ax, irrep, label in zip(line, irreps, labels, strict=True):
             part = group[group["irrep"] == irrep]
             ax.scatter(part["phate1"], part["phate2"], c=score[part["molecule"]], cmap=SEQUENTIAL, vmin=low, vmax=high,
                        s=6, linewidths=0, alpha=0.8, rasterized=True)  # fmt: skip
             ax.set(xticks=[], yticks=[])
             ax.grid(False)
             if ax in axes[0]:
-                ax.set_title(order_label(irrep))
+                ax.set_title(label)
         line[0].set_ylabel(f"{name!s}\nPHATE 2".strip())
     for ax in axes[-1]:
         ax.set_xlabel("PHATE 1")
@@ -67,7 +68,7 @@ def plot_overlap(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.scatter(places, rows["overlap"], color=colours, marker=order_marker(k), s=55, zorder=3)
         ax.scatter([], [], color=GREY, marker=order_marker(k), s=55, label=name or None)
     ax.axhline(table["chance"].mean(), color=GREY, linestyle="--", linewidth=1.2, label="chance")
-    labels = [order_label(irrep) for irrep in irreps]
+    labels = order_labels(irreps)
     ax.set(xticks=range(len(irreps)), xticklabels=labels, ylabel="shared neighbours (share of k)", ylim=(-0.03, 1.05))
     ax.grid(False, axis="x")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -92,7 +93,7 @@ def plot_complexity(table: pd.DataFrame, *, width: float = 2.9, height: float = 
             ax.scatter(places, rows["value"], color=[order_colour(irrep) for irrep in rows["irrep"]], **look)
             ax.scatter([], [], color=GREY, label=name or None, **look)
         ax.plot([], [], color=GREY, linewidth=5, alpha=0.5, label="permuted within a formula")
-        labels = [order_label(irrep, "") for irrep in irreps]
+        labels = order_labels(irreps, "")
         ax.set(title=measure, xticks=range(len(irreps)), xticklabels=labels, xlabel="order l")
         ax.grid(False, axis="x")
     axes[0, 0].set(ylabel="correlation with the score", ylim=(min(0.0, table["value"].min()) - 0.03, 1.03))

@@ -3,6 +3,7 @@
 The book has a light and a dark theme and the figures are transparent, so nothing here may be near black or near white.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import Any
 
@@ -106,6 +107,18 @@ def order_label(irrep: Hashable, prefix: str = "l = ") -> str:
     if l is None:
         return str(irrep)
     return f"{prefix}{l}" if is_natural(irrep) else f"{prefix}{irrep}"
+
+
+def order_labels(irreps: Iterable[Hashable], prefix: str = "l = ") -> list[str]:
+    """How irreps that are shown together are named: a parity stands only where an order comes with both.
+
+    >>> order_labels(["0e", "1e"]), order_labels(["0e", "1o", "1e"], prefix="")
+    (['l = 0', 'l = 1'], ['0', '1', '1e'])
+    """
+    irreps = list(irreps)
+    of = {irrep: order_of(irrep) for irrep in irreps}
+    single = {l for l, count in Counter(of.values()).items() if l is not None and count == 1}
+    return [f"{prefix}{of[irrep]}" if of[irrep] in single else order_label(irrep, prefix) for irrep in irreps]
 
 
 def is_natural(irrep: Hashable) -> bool:

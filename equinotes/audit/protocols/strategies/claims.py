@@ -23,19 +23,29 @@ VERDICTS = (HELPS, HARMS, SHRINKS, RAISES, NOTHING, LIKE_CONTROL, NULL, OPEN, NO
 MEANT = {"dipole": (1,), "anisotropy": (2,)}
 """Orders whose mean use decides; all orders above 0 for every other strategy."""
 
-RULE = (
+COMPARED = (
     "Networks: orders 0-2 and 0-4, linear and gated; a verdict needs all that a strategy is planned for. Errors are those of "
     "averaged weights on the test molecules, compared as log ratios seed by seed with the same network trained plainly, and "
     "with its control. Use of an order: calibrated damage, averaged over the blocks whose orders above 0 reach the energy, "
-    "compared in the same way; its mean is over the orders above 0 (of the dipole l = 1 alone, of the anisotropy l = 2). "
-    f"Helps (harms): on average over the networks or in one of them the error is lower (higher) than both, by {MARGIN:.0%} or "
-    "more, and nowhere the opposite. Only shrinks (raises) use: otherwise, the mean use, or the use of one order above 0 in one "
-    f"network, is lower (higher) than both by {USE:g} or more, nowhere the opposite, and an average error lower by {MARGIN:.0%} "
-    f"than the plain one is excluded. Does nothing: nothing of this is shown, and on average the error is the plain one within "
-    f"{MARGIN:.0%} and the mean use within {USE:g}. No more than its control: likewise of the control, where the plain network "
-    f"differs or may. Else open. Tests are one-sided and paired over seeds, at {ALPHA:.0%}: half of it for the average, half for "
-    "single networks and orders after Holm's correction."
+    "compared in the same way; its mean is over the orders above 0 (of the dipole l = 1 alone, of the anisotropy l = 2)."
 )
+DECIDED = {
+    f"{HELPS} ({HARMS})": "on average over the networks or in one of them the error is lower (higher) than both, by "
+    f"{MARGIN:.0%} or more, and nowhere the opposite",
+    "only shrinks (raises) use": "otherwise, the mean use, or the use of one order above 0 in one network, is lower (higher) "
+    f"than both by {USE:g} or more, nowhere the opposite, and an average error lower by {MARGIN:.0%} than the plain one is "
+    "excluded",
+    NOTHING: f"nothing of this is shown, and on average the error is the plain one within {MARGIN:.0%} and the mean use within "
+    f"{USE:g}",
+    LIKE_CONTROL: "likewise of the control, where the plain network differs or may",
+    OPEN: "everything else",
+}
+"""What each verdict asks for."""
+TESTED = (
+    f"Tests are one-sided and paired over seeds, at {ALPHA:.0%}: half of it for the average, half for single networks and orders "
+    "after Holm's correction."
+)
+RULE = " ".join([COMPARED, *(f"{verdict[0].upper()}{verdict[1:]}: {when}." for verdict, when in DECIDED.items()), TESTED])
 """The rule of every strategy."""
 _LAW = (
     "By the law of free scales it asks for nothing of a network: nothing by construction, unless the runs show an effect by the "

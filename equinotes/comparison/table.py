@@ -10,7 +10,7 @@ from equinotes.comparison.confusions import PAIRS, ROUNDING
 from equinotes.comparison.rows import REFERENCE, ROWS
 from equinotes.comparison.store import LABELS
 
-COLUMNS = ["basis", "label", "columns", "mae_eV", "spread_eV", "ms", "cost", "turned_eV", "tops_eV", "copy_differs", "blind"]
+COLUMNS = ["basis", "label", "columns", "mae_eV", "spread_eV", "ms", "cost", "turned_eV", "tops_eV", "blind"]
 GRID = 1e-4
 """Relative difference below which wavelets on their grid do not see one."""
 
@@ -21,8 +21,7 @@ def table(tables: Mapping[str, pd.DataFrame], of: Iterable[str] = ROWS) -> pd.Da
     Columns: `label`, number of `columns`, mean and spread (standard deviation) of the errors over seeds, `cost` as a
     multiple of the reference's (median of rounds in turns), `ms`: this multiple of the reference's milliseconds per molecule
     (median of all its rounds, for a machine's load changes from row to row), change of predictions of turned molecules,
-    change for shaken symmetric tops, `copy_differs`: the relative difference between a structure and its turned copy, and
-    `blind`: the pairs that it cannot tell apart.
+    change for shaken symmetric tops, and `blind`: the pairs that it cannot tell apart.
     """
     of, rows = set(of), []
     if not len(tables["errors"]):
@@ -45,7 +44,6 @@ def table(tables: Mapping[str, pd.DataFrame], of: Iterable[str] = ROWS) -> pd.Da
             "cost": cost,
             "turned_eV": errors["turned_eV"].mean(),
             "tops_eV": errors["shaken_tops_eV"].mean(),
-            "copy_differs": difference_of(tables["confusions"], str(name), "turned"),
             "blind": ", ".join(blind(tables["confusions"], str(name))) or "none of them",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -56,11 +54,6 @@ def blind(confusions: pd.DataFrame, name: str) -> list[str]:
     limit = GRID if name in ROWS and ROWS[name].seedless else ROUNDING
     own = confusions[(confusions["basis"] == name) & (confusions["difference"] < limit)]
     return [pair for pair in PAIRS if pair != "turned" and pair in set(own["pair"])]
-
-
-def difference_of(confusions: pd.DataFrame, name: str, pair: str) -> float:
-    """The stored difference of one pair in one row."""
-    return float(confusions.query("basis == @name and pair == @pair")["difference"].iloc[0])
 
 
 def paired_change(errors: pd.DataFrame, name: str, other: str) -> tuple[float, float]:

@@ -1,9 +1,11 @@
 """What a reader is told to type works as it stands: the tutorial's commands, and the recipe on a network that is not ours."""
 
+import io
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from equinotes.cli import main as cli
@@ -26,6 +28,15 @@ def test_the_recipe_runs_on_a_network_that_is_not_ours():
     above = [key for key in untrained.index if not key[1].startswith("0")]
     assert above and not untrained.loc[above, "reaches"].any(), "the page says so"
     assert trained.loc[above, "reaches"].any() and (trained.loc[above, "change"] > 0).any()
+    (printed,) = blocks("your_network.md", "text")
+    shown = pd.read_csv(io.StringIO(printed), sep=r"\s+").set_index(["layer", "irrep"])
+    assert shown["reaches"].equals(trained["reaches"])
+    numbers = ["change_of_spread", "gradient_share", "norm_share"]
+    pd.testing.assert_frame_equal(shown[numbers], trained[numbers], atol=0.1, rtol=0.0)
+    worse = names["worse"].set_index(["layer", "irrep"])
+    unread = trained.index[~trained["reaches"]]
+    np.testing.assert_allclose(worse.loc[unread, "spoilt"], worse.loc[unread, "error"], rtol=1e-5)
+    assert worse.loc[("mp.layers.0", "0e"), "spoilt"] > worse.loc[("mp.layers.0", "0e"), "error"]
 
 
 def test_the_tutorials_commands_run_one_after_another(tmp_path, monkeypatch):

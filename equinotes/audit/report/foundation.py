@@ -8,6 +8,7 @@ from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second import PROTOCOL
 from equinotes.audit.protocols.second.evidence import INTERVAL, SCORE
+from equinotes.audit.protocols.second.parts import UNDECIDED as OPEN
 from equinotes.audit.protocols.second.rules import parts_table
 from equinotes.irreps import natural
 
@@ -46,6 +47,30 @@ def damage_rows(tables: Tables) -> list[dict[str, Any]]:
         {"model": model, "layer": layer, "shares": group[["l", "value", "low", "high"]].to_dict("records")}
         for (model, layer), group in table.groupby(["model", "layer"], sort=False)
     ]
+
+
+def short(tables: Tables) -> dict[str, Any]:
+    """The page's answer; empty where nothing is stored.
+
+    `least`: the smallest damage share; `exceptions`: layers with several orders in which another order than l = 0 has the largest
+    (`model`, `layer`, `l`); of the `tests` of structure, how many are `decided`, how many `draws` of random weights they have, and
+    `half` the width of the narrowest interval.
+    """
+    shares, tests = damage(tables), parts(tables)
+    tests = tests[tests["part"].str.contains("structure")]
+    if not len(shares):
+        return {}
+    several = shares[shares.groupby(["model", "layer"])["l"].transform("size") > 1]
+    largest = several.loc[several.groupby(["model", "layer"], sort=False)["value"].idxmax()]
+    random = tables["foundation_models"].query("weights == 'random'")
+    return {
+        "least": float(shares["value"].min()),
+        "exceptions": largest[largest["l"] > 0][["model", "layer", "l"]].to_dict("records"),
+        "tests": len(tests),
+        "decided": int((tests["outcome"] != OPEN).sum()),
+        "draws": int(random.groupby("model").size().min()),
+        "half": float((tests["high"] - tests["low"]).min() / 2),
+    }
 
 
 def structure(tables: Tables) -> pd.DataFrame:

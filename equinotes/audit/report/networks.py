@@ -24,6 +24,7 @@ from equinotes.audit.protocols.networks.runs import (
     Place,
     configuration,
 )
+from equinotes.audit.protocols.second.claims import UNUSED
 from equinotes.audit.tables import folder_of, load_all
 from equinotes.config import RunConfig
 from equinotes.data.qm9 import SYMBOLS
@@ -35,6 +36,10 @@ THOUSAND = 1000
 """meV in an eV."""
 BASELINES = {"energy": "mae_eV", "anisotropy": "mae_bohr3"}
 """Column of a baseline's error by target."""
+
+
+SAID = {UNUSED: "not above the control"}
+"""Answers that the page words otherwise than the rules: what a shuffle does beyond its control is not all that a network reads."""
 
 
 class Published(NamedTuple):
@@ -96,16 +101,21 @@ def planned_seeds(network: str, target: str, graph: str, body_order: int, ls: Or
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per network, target and order, as `answers` has them, with the `title` of the network and the number of `planned`
-    seeds; None where nothing is known.
+    """One row per network, target and order, as `answers` has them, the `answer` in the words of the page, with the `title` of the
+    network and the number of `planned` seeds; None where nothing is known.
 
     Columns of a relative change are `damage` and `cost`, each a dictionary of `change`, `low` and `high`.
     """
     rows = []
     for row in _records(answers(tables)):
         changes = {name: _change(row, name) for name in ("damage", "cost")}
-        rows.append({**row, "title": TITLES[row["network"]], "planned": _planned(row, WHOLE), **changes})
+        about = {"title": TITLES[row["network"]], "planned": _planned(row, WHOLE), "answer": _said(row)}
+        rows.append({**row, **about, **changes})
     return rows
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return SAID.get(row["answer"], row["answer"])
 
 
 def drawn(tables: Tables, target: str) -> pd.DataFrame:
@@ -121,37 +131,15 @@ def error_rows(tables: Tables) -> list[dict[str, Any]]:
     """
     return [
         {**row, "title": TITLES[row["network"]], "orders": set_name(row["ls"]), "planned": _planned(row, row["ls"]),
-         "place": _place(row), "cost": _change(row, "cost")}
+         "place": place_name(row), "cost": _change(row, "cost")}
         for row in _records(error_table(tables))
     ]  # fmt: skip
 
 
-def costs(tables: Tables) -> pd.DataFrame:
-    """What leaving out both orders above 0 costs, by network and place: `title`, `place` (in words), and the relative change of
-    the error `cost` with `_low` and `_high`; NaN where not known.
-    """
-    table = error_table(tables)
-    alone = table[table["ls"] == NONE]
-    places = [_place(row) for row in _records(alone)]
-    return alone.assign(title=alone["network"].map(TITLES), place=places)[["title", "place", "cost", "cost_low", "cost_high"]]
-
-
-def short(tables: Tables) -> list[dict[str, Any]]:
-    """Where both orders above 0 are worth something: for each `place` with stored runs, of how many networks (`known`) the error
-    is `higher` without them (the interval lies above zero), and the `least` and `most` change.
-    """
-    rows = []
-    for place, of in costs(tables).dropna(subset="cost").groupby("place", sort=False):
-        higher = of["cost_low"] > 0
-        ends = {"least": float(of["cost"].min()), "most": float(of["cost"].max())}
-        rows.append({"place": place, "known": len(of), "higher": int(higher.sum()), **ends})
-    return rows
-
-
-def _place(row: Mapping[Any, Any]) -> str:
+def place_name(row: Mapping[Any, Any]) -> str:
     """Where a network is judged, in words.
 
-    >>> _place({"target": "energy", "graph": "radius", "body_order": 3})
+    >>> place_name({"target": "energy", "graph": "radius", "body_order": 3})
     'energy, radius graph, with products of body order 3'
     """
     graph = "radius graph" if row["graph"] == "radius" else row["graph"]
@@ -219,7 +207,7 @@ def causes(tables: Tables) -> dict[str, Any]:
     for (target, l), rows in found.groupby(["target", "l"], sort=False):
         by_answer: dict[str, list[str]] = {}
         for row in _records(rows):
-            by_answer.setdefault(row["answer"], []).append(TITLES[row["network"]])
+            by_answer.setdefault(_said(row), []).append(TITLES[row["network"]])
         groups.append({"target": target, "l": l, "answers": by_answer})
     alone = costs[(costs["ls"] == NONE) & (costs["graph"] == "bonds") & (costs["body_order"] == 2)]
     by_target = [

@@ -189,3 +189,19 @@ def test_a_changed_share_changes_the_printed_part(stored):
     spoilt = stored["foundation"].assign(damage_share=lambda table: table["damage_share"].where(table["irrep"] != "1e", 0.001))
     parts = report.parts(dict(stored) | {"foundation": spoilt}).set_index("part")
     np.testing.assert_allclose(parts.loc["SevenNet-0: l = 1 is ignored", "estimate"], 0.001)
+
+
+def test_the_answer_in_short_is_that_of_the_stored_tables(tables):
+    short = report.short(tables)
+    shares = tables["foundation"].groupby(["model", "layer", "irrep"])["damage_share"].mean()
+    assert short["least"] == pytest.approx(shares.min())
+    beaten = {
+        (model, layer): of.idxmax()[2]
+        for (model, layer), of in shares.groupby(["model", "layer"]) if len(of) > 1 and not of.idxmax()[2].startswith("0")
+    }  # fmt: skip
+    assert {(row["model"], row["layer"]): f"{row['l']}e" for row in short["exceptions"]} == beaten
+    random = tables["foundation_structure"].query("weights == 'random'")
+    assert short["draws"] == random.groupby("model")["seed"].nunique().min()
+    said = sentences("foundation")("short", found=short, limits=SECOND.thresholds)
+    assert "Whether orders above 0 have structure is undecided" in said
+    assert report.short({name: table.head(0) for name, table in tables.items()}) == {}

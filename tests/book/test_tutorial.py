@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from equinotes import RunConfig, build_network
 from equinotes.cli import main as cli
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -39,14 +41,28 @@ def test_the_recipe_runs_on_a_network_that_is_not_ours():
     assert worse.loc[("mp.layers.0", "0e"), "spoilt"] > worse.loc[("mp.layers.0", "0e"), "error"]
 
 
-def test_the_tutorials_commands_run_one_after_another(tmp_path, monkeypatch):
+def test_the_tutorials_commands_run_one_after_another(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("own_question.md", "bash") for line in block.replace("\\\n", " ").splitlines()]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         name, *words = shlex.split(command)
         assert name == "equinotes"
         assert cli.main(words) == 0, command
+        if "--compare" in words:
+            printed = capsys.readouterr().out
+            as_shown, mine = (text.splitlines()[0].split() for text in (blocks("own_question.md", "text")[0], printed))
+            assert as_shown == mine, "the page shows the table that the command prints"
+        capsys.readouterr()
     runs = pd.read_csv(tmp_path / "alpha.csv")
-    assert len(runs) == 4 and set(runs["target"]) == {"alpha"}
+    assert len(runs) == 6 and set(runs["target"]) == {"alpha"}
     assert (tmp_path / "executed" / "04_irrep_ablation.html").is_file()
+
+
+def test_the_tutorial_compares_networks_of_equal_size():
+    """What the page says of 12 channels in place of 8."""
+    sizes = [
+        sum(p.numel() for p in build_network(RunConfig.preset("quick", target="alpha", ls=ls, mul=mul)).parameters())
+        for ls, mul in (((0,), 12), ((0, 1), 8))
+    ]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.02)

@@ -52,9 +52,9 @@ def damage_rows(tables: Tables) -> list[dict[str, Any]]:
 def short(tables: Tables) -> dict[str, Any]:
     """The page's answer; empty where nothing is stored.
 
-    `least`: the smallest damage share; `exceptions`: layers with several orders in which another order than l = 0 has the largest
-    (`model`, `layer`, `l`); of the `tests` of structure, how many are `decided`, how many `draws` of random weights they have, and
-    `half` the width of the narrowest interval.
+    `least`: the smallest damage share; `exceptions`: layers with several orders where another one than l = 0 has the largest
+    (`model`, `layer`, `l`); of the `tests` of structure, how many are `decided`, how many `draws` of random weights they have,
+    and `half` the width of the narrowest interval.
     """
     shares, tests = damage(tables), parts(tables)
     tests = tests[tests["part"].str.contains("structure")]

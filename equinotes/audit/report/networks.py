@@ -39,7 +39,7 @@ BASELINES = {"energy": "mae_eV", "anisotropy": "mae_bohr3"}
 
 
 SAID = {UNUSED: "not above the control"}
-"""Answers that the page words otherwise than the rules: what a shuffle does beyond its control is not all that a network reads."""
+"""Answers that the page words otherwise than the rules: a network can read more than a shuffle shows beyond its control."""
 
 
 class Published(NamedTuple):
@@ -101,8 +101,8 @@ def planned_seeds(network: str, target: str, graph: str, body_order: int, ls: Or
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per network, target and order, as `answers` has them, the `answer` in the words of the page, with the `title` of the
-    network and the number of `planned` seeds; None where nothing is known.
+    """One row per network, target and order, as `answers` has them, with the `title` of the network and the number of `planned`
+    seeds, the `answer` in the words of the page; None where nothing is known.
 
     Columns of a relative change are `damage` and `cost`, each a dictionary of `change`, `low` and `high`.
     """

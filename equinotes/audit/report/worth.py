@@ -13,6 +13,7 @@ from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.networks.evidence import Evidence, error_table
 from equinotes.audit.protocols.networks.rules import parts_table
 from equinotes.audit.protocols.networks.runs import ANISOTROPY, ENERGY, FIELDS, NONE, PLACES, SETS, WHOLE, Place, configuration
+from equinotes.audit.protocols.second.claims import MARGIN
 from equinotes.audit.protocols.second.evidence import INTERVAL, order_of
 from equinotes.audit.protocols.second.parts import SHOWN
 from equinotes.audit.report.networks import TITLES, baseline_rows, place_name
@@ -52,8 +53,9 @@ def short(tables: Tables) -> list[dict[str, Any]]:
 
 
 def run_errors(tables: Tables) -> pd.DataFrame:
-    """Test error of every stored run (averaged weights): `title`, `place` (in words), `target`, `orders`, `error`, `unit`, and the
-    `limit`: the error of the best linear baseline, NaN where none is stored.
+    """Test errors of stored runs (averaged weights): `title`, `place` (in words), `target`, `orders`, `error`, `unit`, `limit`.
+
+    The `limit` is the error of the best linear baseline, NaN where none is stored.
     """
     evidence, limits = Evidence(tables), {row["target"]: (row["mae"], row["unit"]) for row in baseline_rows(tables)}
     rows = []
@@ -91,18 +93,19 @@ def steadiness(tables: Tables) -> dict[str, Any]:
     higher = errors.assign(above=errors["error"] > errors["limit"]).groupby("title", sort=False)["above"].agg(["sum", "size"])
     above = [{"title": title, "runs": int(runs), "of": int(of)} for title, (runs, of) in higher.T.items() if runs]
     steady = errors[~(errors["error"] > DIVERGED * errors["limit"])]
-    logs = np.log(steady["error"].astype(float)).groupby([steady["title"], steady["place"], steady["orders"]]).std()
+    logs = steady.assign(log=np.log(steady["error"].astype(float))).groupby(["title", "place", "orders"])["log"].std()
     spread = logs.groupby("title").mean().dropna()
     limit = float(errors["limit"].iloc[0]) if len(errors) and errors["limit"].notna().all() else None
     return {"rates": rates, "limit": limit, "above": above, "scatter": spread.idxmax() if len(spread) else None}
 
 
 def controls(tables: Tables) -> list[dict[str, Any]]:
-    """Orders whose shuffle hurts the untrained network, with a readout fitted, more than the trained one.
+    """Orders that the trained network reads, but whose shuffle hurts the untrained one, with a readout fitted, more.
 
-    Where the interval of the damage above the control lies below zero, behind the layer where the damage is largest: `title`,
-    `l`, `name` of the layer, and `cases`, one for each target: `target`, factors of the error `trained` and `untrained` (geometric
-    means over the seeds), and the `claim` of which this is a part that is shown (empty where it is not).
+    Where the interval of the damage above the control lies below zero and the trained network's own damage reaches the margin,
+    behind the layer where the damage is largest: `title`, `l`, `name` of the layer, and `cases`, one for each target: `target`,
+    factors of the error `trained` and `untrained` (geometric means over the seeds), and the `claim` of which this is a part that
+    is shown (empty where it is not).
     """
     evidence, outcomes = Evidence(tables), parts_table(tables).set_index(["claim", "part"])["outcome"]
     found: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
@@ -110,9 +113,10 @@ def controls(tables: Tables) -> list[dict[str, Any]]:
         place = Place(network, target)
         names = evidence.reached(place).drop_duplicates("layer").set_index("layer")["name"]
         for l, use in evidence.use(place).items():
-            if use.damage.interval(INTERVAL)[1] < 0:
+            factors = _factors(tables, place, use.layer, l)
+            if use.damage.interval(INTERVAL)[1] < 0 and factors["trained"] >= 1 + MARGIN:
                 shown = outcomes[claim, f"{network}: l = {l} is ignored"] == SHOWN
-                case = {"target": target, **_factors(tables, place, use.layer, l), "claim": claim if shown else ""}
+                case = {"target": target, **factors, "claim": claim if shown else ""}
                 found.setdefault((TITLES[network], l, str(names[use.layer])), []).append(case)
     return [{"title": title, "l": l, "name": name, "cases": cases} for (title, l, name), cases in found.items()]
 

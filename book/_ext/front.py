@@ -31,13 +31,14 @@ def numbers() -> dict[str, Any]:
 def chart(shown: list[dict[str, Any]]) -> str:
     """Bars for each order, as SVG that takes the letters' colour from the page: shuffled on the left, left out on the right.
 
-    Both sides have one scale.
+    Both sides have one scale; a line across the end of a bar is its interval (`damage_low`, `damage_high` and so on), if given.
 
     >>> chart([{"l": 1, "damage": 2.0, "cost": 0.1}]).count("<rect")
     2
     """
     parts, said = [], []
-    most = max((abs(row[name]) for row in shown for name in HEADS if row[name] == row[name]), default=1.0)
+    ends = [row.get(f"{name}{end}", float("nan")) for row in shown for name in HEADS for end in ("", "_low", "_high")]
+    most = max((abs(end) for end in ends if end == end), default=1.0)
     for name, left in (("damage", LEFT), ("cost", MIDDLE)):
         parts.append(f'<text x="{left}" y="20" class="head">{HEADS[name]}</text>')
         for k, row in enumerate(shown):
@@ -48,6 +49,11 @@ def chart(shown: list[dict[str, Any]]) -> str:
             if known:
                 bar = f'x="{left}" y="{top}" width="{length:.1f}" height="{ROW - 14}"'
                 parts.append(f'<rect {bar} fill="{order_colour(row["l"])}"/>')
+            low, high = (row.get(f"{name}_{end}", float("nan")) for end in ("low", "high"))
+            if known and low == low and high == high:
+                first, last = (left + LENGTH * end / most for end in (low, high))
+                parts.append(f'<line x1="{first:.1f}" x2="{last:.1f}" y1="{top + ROW - 8}" y2="{top + ROW - 8}"/>')
+                words += f" [{100 * low:+.0f}, {100 * high:+.0f}]".replace("-", "−")
             parts.append(f'<text x="{left + length + 8:.1f}" y="{top + 22}">{words}</text>')
             said.append(f"l = {row['l']} {HEADS[name]}: {words}")
     for k, row in enumerate(shown):
@@ -101,9 +107,9 @@ class DamageChart(SphinxDirective):
             return []
         words = (
             f"Change of the error of the network with orders {orders_name(numbers()['orders'])}, mean over seeds "
-            f"({seeds} examined): on the left one order is shuffled among the atoms of the trained network, beyond what the same "
-            "shuffle does to an untrained one; on the right a network is trained without it, at equal channels. Colours stand "
-            "for orders throughout the book."
+            f"({seeds} examined), with 90 % intervals: on the left one order is shuffled among the atoms of the trained network, "
+            "beyond what the same shuffle does to an untrained one; on the right a network is trained without it, at equal "
+            "channels, so with fewer parameters. Colours stand for orders throughout the book."
         )
         title = unbroken(str(sentences("front")("chart_title", shown=shown, used=numbers()["used"])))
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'

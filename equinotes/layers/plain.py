@@ -4,7 +4,7 @@ Features are packed in e3nn's layout: one block per irrep, channel by channel.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from e3nn import o3
@@ -30,8 +30,8 @@ class Edges:
     """Spherical harmonics of the directions."""
     basis: Float[Tensor, "edges basis"]
     """Radial functions of the lengths."""
-    kept: dict[int, Float[Tensor, "edges m m"]] | None = None
-    """Projections of source features of each order onto |m| up to m_max about the edge; None where nothing is left out."""
+    kept: dict[int, Float[Tensor, "edges m m"]] = field(default_factory=dict)
+    """Projections of source features of each order onto |m| up to m_max about the edge; empty where nothing is left out."""
 
 
 class Convolution(nn.Module):
@@ -77,37 +77,47 @@ class Convolution(nn.Module):
         All outputs are computed, `only_scalars` or not.
         """
         source, target = edges.index
-        kept = self._kept(x[source], edges)
-        messages = self.tensor_product(kept, edges.sh, self.radial(edges.basis))
+        messages = self.messages(x[source], edges)
         sums = messages.new_zeros(len(x), messages.shape[-1])
         return sums.index_add(0, target, messages) / self.degree_norm
 
-    def _kept(
+    def messages(
         self,
-        x: Float[Tensor, "edges irreps_in"],
+        sources: Float[Tensor, "edges irreps_in"],
         edges: Edges,
-    ) -> Float[Tensor, "edges irreps_in"]:
-        """Source features of every edge without large |m| about it.
+    ) -> Float[Tensor, "edges irreps_out"]:
+        """Source features times harmonics, weighted by the length of each edge."""
+        return self.tensor_product(sources, edges.sh, self.radial(edges.basis))
 
-        Coupling to the harmonics of the edge keeps m.
-        """
-        if edges.kept is None:
-            return x
+
+class NearAxis(Convolution):
+    """A convolution that leaves out components of large |m| about an edge from its messages, as `edges.kept` says."""
+
+    def messages(
+        self,
+        sources: Float[Tensor, "edges irreps_in"],
+        edges: Edges,
+    ) -> Float[Tensor, "edges irreps_out"]:
+        """As without: coupling to the harmonics of the edge keeps m, so that projected sources make projected messages."""
         irreps = self.tensor_product.irreps_in1
         parts = [
-            x[:, where].unflatten(1, (block.mul, block.ir.dim)) @ edges.kept[block.ir.l]
+            sources[:, where].unflatten(1, (block.mul, block.ir.dim)) @ edges.kept[block.ir.l]
             for block, where in zip(irreps, irreps.slices(), strict=True)
         ]
-        return torch.cat([part.flatten(1) for part in parts], dim=1)
+        return super().messages(torch.cat([part.flatten(1) for part in parts], dim=1), edges)
 
 
 class Reference:
-    """What a network needs of this convolution (counterpart of `convolution.Fast`)."""
+    """What a network needs of this convolution (counterpart of `convolution.Fast`).
 
-    first = inner = Convolution
+    `first` and `inner` are the classes of the first block, which takes scalars, and of the others.
+    """
+
+    first = Convolution
 
     def __init__(self, ls: tuple[int, ...], mul: int, radial: Callable[[Tensor], Tensor], m_max: int = MAX_L) -> None:
         self.ls, self.radial, self.m_max = ls, radial, m_max
+        self.inner = NearAxis if m_max < ls[-1] else Convolution
 
     @staticmethod
     def embed(embedded: Float[Tensor, "atoms mul"]) -> Float[Tensor, "atoms mul"]:
@@ -117,7 +127,7 @@ class Reference:
     def edges(self, batch: Batch) -> Edges:
         """Harmonics and radial basis of a batch, computed once for all blocks."""
         vectors = edge_vectors(batch.pos, batch.edge_index)
-        kept = near_axis(vectors, self.ls, self.m_max) if self.m_max < self.ls[-1] else None
+        kept = near_axis(vectors, self.ls, self.m_max) if self.inner is NearAxis else {}
         return Edges(batch.edge_index, harmonics(vectors, self.ls), self.radial(vectors.norm(dim=1)), kept)
 
     @staticmethod

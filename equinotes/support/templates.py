@@ -30,6 +30,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "general": lambda value: f"{value:g}",
     "unit": lambda unit: unit.replace("^2", "²").replace("^3", "³"),
     "unbroken": lambda text: str(text).replace(" ", "\u00a0"),
+    "sentence": lambda text: text[:1].upper() + text[1:],
     "minute": lambda date: datetime.fromisoformat(date).strftime("%Y-%m-%d %H:%M"),
     "moment": lambda date: datetime.fromisoformat(date).strftime("%Y-%m-%d at %H:%M:%S UTC"),
     "apart": lambda seconds: f"{abs(seconds):.0f} s {'after' if seconds > 0 else 'before'}"

@@ -10,7 +10,9 @@ import pytest
 from equinotes.audit import history
 from equinotes.audit.protocols.first.claims import CLAIMS, VERDICTS
 from equinotes.audit.report import ledger
+from equinotes.audit.report.errors import PAPER
 from equinotes.audit.reported import REPORTED, counted_parameters
+from equinotes.audit.tables import load
 from equinotes.book.parameters import read_notebook
 from equinotes.support.templates import sentences
 
@@ -91,3 +93,11 @@ def test_reported_errors_are_those_of_the_papers_page():
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| \d", line)]
     stated = [(int(row[1]), int(row[3].replace(",", "")), row[5], float(row[6])) for row in rows]
     assert stated == [(row.mul, counted_parameters(row.ls, row.mul), str(row.epochs or "–"), row.error) for row in REPORTED]
+
+
+def test_baselines_on_the_papers_page_are_those_that_are_stored():
+    text = (ROOT / "book" / "paper.md").read_text()
+    stated = re.search(r"composition alone (\S+) eV, with bonds and their lengths (\S+) eV", text)
+    baselines = load("baselines")
+    stored = baselines[baselines["num_train"] == PAPER].set_index("baseline")["mae_eV"]
+    assert stated.groups() == tuple(f"{stored[name]:.2f}" for name in ("composition", "bond lengths"))

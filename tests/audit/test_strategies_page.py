@@ -49,7 +49,8 @@ def test_without_runs_every_strategy_waits_but_those_that_are_null(nothing):
     assert missing == len(CLAIMS) - len(NULLS)
     assert f"None of the {missing} rows below" in say("state", missing=missing, planned=missing, hours=6.0)
     verdicts = say("verdicts", rows=strategies.verdict_rows(nothing))
-    assert verdicts.startswith(f"- feature_l1: {NULL}; feature_l2: {NULL}.") and "|" not in verdicts
+    assert verdicts.startswith("**Nothing by construction, and not run:** feature_l1; feature_l2.") and "|" not in verdicts
+    assert NULL == "nothing by construction"
     assert "**No advice yet**" in say("practice", found=found)
 
 

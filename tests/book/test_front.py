@@ -45,7 +45,11 @@ def test_every_verdict_of_every_protocol_has_one_badge_and_is_counted(verdict):
 
 
 def test_the_result_has_three_sentences_and_follows_the_numbers():
-    shown = [{"l": 1, "damage": 2.0, "cost": 0.1}, {"l": 2, "damage": 0.5, "cost": NAN}, {"l": 3, "damage": -0.1, "cost": 0.3}]
+    shown = [
+        {"l": 1, "damage": 2.0, "cost": 0.1, "cost_low": -0.1, "cost_high": 0.3},
+        {"l": 2, "damage": 0.5, "cost": NAN, "cost_low": NAN, "cost_high": NAN},
+        {"l": 3, "damage": -0.1, "cost": 0.3, "cost_low": 0.1, "cost_high": 0.5},
+    ]
     claims = [{"claim": f"C{k}", "verdict": second.VERDICTS[k % 2]} for k in (1, 2, 3)]
     say = sentences("front")
     said = say("result", claims=claims, shown=shown, gained=[3], level=[1, 2], **NUMBERS)
@@ -57,7 +61,10 @@ def test_the_result_has_three_sentences_and_follows_the_numbers():
     assert len(said.split()) < 110
     assert "not been examined" in say("result", claims=claims, shown=[], gained=[], level=[], **NUMBERS)
     assert say("chart_title", shown=shown, used=1).startswith("1 of 3 orders above 0 are shown to be used; ")
-    assert say("chart_title", shown=shown, used=3).startswith("Every order above 0 is used; ")
+    title = say("chart_title", shown=shown, used=3)
+    assert title.startswith("Every order above 0 is used; ") and title.endswith("+30 % (l = 3), for l = 1 not clearly")
+    used = say("result", claims=claims, shown=shown, gained=[3], level=[1, 2], ignored=False, **NUMBERS)
+    assert "not clearly to those of l = 1 and 2, which are used all the same." in used
 
 
 def test_the_chart_has_bars_as_long_as_their_numbers_and_says_what_is_missing(page):
@@ -66,7 +73,15 @@ def test_the_chart_has_bars_as_long_as_their_numbers_and_says_what_is_missing(pa
     assert widths == [pytest.approx(page.LENGTH / 2), page.LENGTH, pytest.approx(page.LENGTH / 10)]
     assert re.findall(r'fill="(#\w+)"', drawn) == [order_colour(1), order_colour(4), order_colour(4)]
     label = re.search('aria-label="([^"]+)"', drawn)[1]
-    assert "l = 4 shuffled: +100 %" in label and "l = 1 trained without: not trained" in label
+    assert "<line" not in drawn and "l = 4 shuffled: +100 %" in label and "l = 1 trained without: not trained" in label
+
+
+def test_intervals_of_the_chart_are_as_wide_as_their_numbers(page):
+    row = {"l": 1, "damage": 1.0, "damage_low": 0.5, "damage_high": 2.0, "cost": 0.0, "cost_low": -0.5, "cost_high": 0.5}
+    drawn = page.chart([row])
+    widths = [float(end) - float(start) for start, end in re.findall(r'<line x1="([\d.]+)" x2="([\d.]+)"', drawn)]
+    assert widths == [pytest.approx(0.75 * page.LENGTH), pytest.approx(0.5 * page.LENGTH)]
+    assert "l = 1 shuffled: +100 % [+50, +200]" in drawn
 
 
 def test_the_stored_tables_give_a_claim_for_each_card():

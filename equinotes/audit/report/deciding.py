@@ -8,10 +8,9 @@ import pandas as pd
 from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.beside import beside, judged_by_last
-from equinotes.audit.protocols.second.claims import CLAIMS
+from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, STRUCTURE
 from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of, order_of
 from equinotes.audit.protocols.second.parts import OPPOSITE, SHOWN, UNDECIDED
-from equinotes.audit.protocols.second.rules import LADDER as FOLLOWED
 from equinotes.audit.protocols.second.rules import baseline_table, judge, ladder_table, parts_table
 from equinotes.audit.protocols.second.runs import (
     FOUR,
@@ -47,12 +46,14 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
     `shown`, `opposite` and `undecided` (names of the parts that say so on their own, among those that can be judged).
 
     `decisive` is the part that decides or, where that part is not known, the known part nearest to a result, with `estimate`,
-    `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`; None where nothing is known. `missing`: why other parts are open.
-    `siding`: the parts that are shown, with the same numbers. `by_last`: the verdict were the last iterate judged, of claims
-    about errors. `followed`: the comparison that `ladder` is about. `uncontrolled`: parts without a parameter-matched control.
+    `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`, and `matters`, the least change that counts; None where nothing
+    is known. `siding` and `opposing`: the parts that are shown, and those whose opposite is, with the same numbers; of the
+    latter errors come first, and the part that decides before others. `missing`: why other parts are open. `by_last`: the
+    verdict were the last iterate judged, of claims about errors. `uncontrolled`: parts without a parameter-matched control.
+    `free`, of C5: orders of `network` that are used though training without them is not shown to cost what matters.
     """
     verdicts, parts, by_last = judge(tables).set_index("claim"), parts_table(tables), judged_by_last(tables)
-    followed = {claim: f"{second} in place of {first}" for claim, first, second in reversed(FOLLOWED)}
+    parts = parts.assign(matters=parts["part"].str.contains("structure").map({True: STRUCTURE, False: MARGIN}))
     rows = []
     for claim in CLAIMS:
         of = parts[parts["claim"] == claim.name]
@@ -60,16 +61,26 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
         deciding = known[known["part"] == verdicts.loc[claim.name, "part"]]
         if deciding.empty and len(known):
             deciding = known.loc[[known[["p_for", "p_against"]].min(axis=1).idxmin()]]
+        opposing = known[known["outcome"] == OPPOSITE]
+        opposing = opposing.assign(
+            other=opposing["unit"] == "difference", decides=opposing["part"] != verdicts.loc[claim.name, "part"]
+        )
         rows.append(
             {"claim": claim, "verdict": verdicts.loc[claim.name, "verdict"], "parts": len(of), "judged": len(known),
              **{name: known.loc[known["outcome"] == outcome, "part"].tolist() for name, outcome in OUTCOMES.items()},
              "decisive": None if deciding.empty else deciding.iloc[0].to_dict(), "missing": _reasons(of),
              "ladder": verdicts.loc[claim.name, "ladder"], "changes": bool(verdicts.loc[claim.name, "changes"]),
              "siding": known[known["outcome"] == SHOWN].sort_values("p_for").to_dict("records"),
+             "opposing": opposing.sort_values(["other", "decides"], kind="stable").to_dict("records"),
              "uncontrolled": int(of["matched"].isna().sum()), "by_last": by_last.get(claim.name, ""),
-             "followed": followed.get(claim.name, "")}
+             **(_free(tables) if claim.name == "C5" and len(known) else {"network": "", "free": []})}
         )  # fmt: skip
     return rows
+
+
+def _free(tables: Tables) -> dict[str, Any]:
+    found = beside(tables, "C5")
+    return {"network": found.get("network", ""), "free": [row["l"] for row in found.get("orders", ())]}
 
 
 def beside_rules(tables: Tables) -> dict[str, dict[str, Any]]:
@@ -82,13 +93,13 @@ def _reasons(parts: pd.DataFrame) -> list[str]:
 
 
 def in_words(tables: Tables) -> list[dict[str, str]]:
-    """The six rows in the sentences of the page: `name`, `statement`, `verdict`, `decisive`, `care`; for other pages to copy."""
-    from equinotes.support.templates import sentences
+    """The six rows in the sentences of the page: `name`, `statement`, `verdict`, `against`, `pro`, `care`, for pages to copy."""
+    from equinotes.support.templates import FILTERS, sentences
 
-    say = sentences("second")
+    say, sentence = sentences("second"), FILTERS["sentence"]
     return [
         {"name": row["claim"].name, "statement": row["claim"].statement, "verdict": row["verdict"],
-         "decisive": say("decisive", part=row["decisive"], verdict=row["verdict"]), "care": say("care", row=row)}
+         **{name: sentence(say(name, row=row)) for name in ("against", "pro", "care")}}
         for row in six_rows(tables)
     ]  # fmt: skip
 
@@ -171,16 +182,22 @@ def chart(tables: Tables, ls: Orders = FOUR, mul: int = 16) -> Chart:
 
 def sizes(tables: Tables) -> dict[str, Any]:
     """Parameters beside the chart: of orders 0-4 (`whole`) and of the networks without orders (`least`, `most`), and what orders
-    0-2 cost with as many channels and with as many parameters (`change`, `low`, `high`; NaN where it is not known).
+    0-2 cost with as many channels and with as many parameters (`few`: `change`, `low`, `high`; NaN where it is not known);
+    `equal`: cost at equal parameters by the orders left out together; `margin`: the least cost that counts.
     """
     whole, evidence = Network(FOUR, 16), Evidence(tables)
     without = [counted_parameters(left, 16) for left in (*left_out(FOUR), *SUBSTITUTES[:2])]
-    rows = []
+    rows, equal = [], dict[str, float]()
+    for out in PAIRS:
+        left = tuple(l for l in FOUR if l not in out)
+        control = Network(*matched(left, *whole))
+        equal[listed(out)] = change_of("cost", evidence.comparison(whole, control, MAIN).counted)["cost"]
     for few in (Network(LOW, 16), Network(*matched(LOW, *whole))):
         cost = change_of("cost", evidence.comparison(whole, few, MAIN).counted)
         rows.append({"name": str(few), "parameters": counted_parameters(*few), "change": cost["cost"], "low": cost["cost_low"],
                      "high": cost["cost_high"]})  # fmt: skip
-    return {"whole": counted_parameters(*whole), "least": min(without), "most": max(without), "few": rows}
+    return {"whole": counted_parameters(*whole), "least": min(without), "most": max(without), "few": rows,
+            "equal": equal, "margin": MARGIN}  # fmt: skip
 
 
 def left_behind(tables: Tables) -> pd.DataFrame:

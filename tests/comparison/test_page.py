@@ -74,6 +74,6 @@ def test_the_chapter_runs_with_what_is_stored(names, tmp_path):
         "14_other_bases", {"results_dir": str(tmp_path), "molecules": 120}, out=tmp_path / "out.ipynb", progress=False
     )
     text = str(read_notebook(page).cells).replace("\\xa0", " ").replace("\xa0", " ")
-    assert ("Cartesian tensors, l ≤ 2 | 180 | 0.331" in text) == bool(names)
+    assert ("Cartesian tensors, l ≤ 2 | 0.331" in text) == bool(names)
     assert ("PaiNN, vectors it makes | 180 | 0.571" in text) == bool(names)
     assert ("COST" in text or "ERR eV" in text) is False

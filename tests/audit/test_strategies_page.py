@@ -51,7 +51,20 @@ def test_without_runs_every_strategy_waits_but_those_that_are_null(nothing):
     verdicts = say("verdicts", rows=strategies.verdict_rows(nothing))
     assert verdicts.startswith("**Nothing by construction, and not run:** feature_l1; feature_l2.") and "|" not in verdicts
     assert NULL == "nothing by construction"
+    assert say("choosing", rows=strategies.choosing_rows(nothing), tie=0.02).startswith("No term has been tried")
     assert "**No advice yet**" in say("practice", found=found)
+
+
+def test_the_page_shows_errors_by_coefficient_and_the_choice(tables):
+    """Runs that choose are planted for every term."""
+    rows = strategies.choosing_rows(tables)
+    assert {row["name"] for row in rows} == set(COEFFICIENTS)
+    for row in rows:
+        assert [c for c, _ in row["errors"]] == list(COEFFICIENTS[row["name"]])
+    said = sentences("strategies")("choosing", rows=rows, tie=0.02)
+    assert said.count("\n| ") >= len(rows)
+    for row in rows:
+        assert f"| {row['name']} |" in said and f"| {row['chosen']:g} |" in said
 
 
 def test_only_terms_have_a_coefficient(tables):

@@ -8,7 +8,7 @@ import pandas as pd
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.strategies import claims
 from equinotes.audit.protocols.strategies.rules import effects_table, judge
-from equinotes.audit.protocols.strategies.runs import ATTENTION, COEFFICIENTS, NETWORKS, SEEDS, nets_of
+from equinotes.audit.protocols.strategies.runs import ATTENTION, COEFFICIENTS, NETWORKS, SEEDS, choice, nets_of, tried
 
 NETS = {**NETWORKS, **ATTENTION}
 """Every network of the protocol by its name."""
@@ -32,6 +32,17 @@ def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
             found["use"] = None if np.isnan(average["use"]) else average["use"]
         rows.append(found)
     return rows
+
+
+def choosing_rows(tables: Tables) -> list[dict[str, Any]]:
+    """One row per term that was tried with all coefficients: `name`, `errors` (pairs of coefficient and validation error [eV]),
+    `chosen` coefficient.
+    """
+    runs, metrics = tables["runs"], tables["metrics"]
+    chosen = choice(runs, metrics)
+    return [
+        {"name": name, "errors": list(errors.items()), "chosen": chosen[name]} for name, errors in tried(runs, metrics).items()
+    ]
 
 
 def practice(tables: Tables) -> dict[str, list[str]]:

@@ -149,9 +149,9 @@ def pretrained(net: RunConfig, term: str, anew: str) -> RunConfig:
     return net.but(terms=(term,), term_weights=(1.0,), pretrain_epochs=net.epochs // 4, reinitialise=anew)
 
 
-def choice(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, float]:
-    """The coefficient of each term: the largest one whose validation error (averaged weights, last epoch, geometric mean over
-    networks and seeds) is within `TIE` of the lowest. Terms that were not tried in full have none.
+def tried(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, dict[float, float]]:
+    """Validation error [eV] of each term by coefficient: averaged weights, last epoch, geometric mean over networks and seeds.
+    Terms that were not tried in full are left out.
     """
     import numpy as np
 
@@ -159,17 +159,23 @@ def choice(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, float]:
     if len(runs) and len(metrics):
         last = dict(metrics.sort_values("epoch").groupby("run_id")["val_average_mae_eV"].last())
     known = set(last) & set(runs["run_id"] if len(runs) else ())
-    chosen = {}
+    errors = {}
     for name, coefficients in COEFFICIENTS.items():
         ids = {
             c: [with_term(net, name, c).but(seed=seed).run_id for net in choosing(name) for seed in CHOOSING_SEEDS]
             for c in coefficients
         }
-        if not all(run_id in known for some in ids.values() for run_id in some):
-            continue
-        errors = {c: float(np.exp(np.mean([np.log(last[run_id]) for run_id in some]))) for c, some in ids.items()}
-        chosen[name] = max(c for c, error in errors.items() if error <= (1 + TIE) * min(errors.values()))
-    return chosen
+        if all(run_id in known for some in ids.values() for run_id in some):
+            errors[name] = {c: float(np.exp(np.mean([np.log(last[run_id]) for run_id in some]))) for c, some in ids.items()}
+    return errors
+
+
+def choice(runs: "pd.DataFrame", metrics: "pd.DataFrame") -> dict[str, float]:
+    """The coefficient of each term: the largest one whose validation error (see `tried`) is within `TIE` of the lowest."""
+    return {
+        name: max(c for c, error in errors.items() if error <= (1 + TIE) * min(errors.values()))
+        for name, errors in tried(runs, metrics).items()
+    }
 
 
 def stored_choice() -> dict[str, float]:

@@ -49,13 +49,15 @@ def chart(shown: list[dict[str, Any]]) -> str:
             if known:
                 bar = f'x="{left}" y="{top}" width="{length:.1f}" height="{ROW - 14}"'
                 parts.append(f'<rect {bar} fill="{order_colour(row["l"])}"/>')
+            between = ""
             low, high = (row.get(f"{name}_{end}", float("nan")) for end in ("low", "high"))
             if known and low == low and high == high:
                 first, last = (left + LENGTH * end / most for end in (low, high))
-                parts.append(f'<line x1="{first:.1f}" x2="{last:.1f}" y1="{top + ROW - 8}" y2="{top + ROW - 8}"/>')
-                words += f" [{100 * low:+.0f}, {100 * high:+.0f}]".replace("-", "−")
-            parts.append(f'<text x="{left + length + 8:.1f}" y="{top + 22}">{words}</text>')
-            said.append(f"l = {row['l']} {HEADS[name]}: {words}")
+                line = f'x1="{first:.1f}" x2="{last:.1f}" y1="{top + ROW - 9}" y2="{top + ROW - 9}"'
+                parts.append(f'<line {line} stroke="currentColor" stroke-width="2"/>')
+                between = f" [{100 * low:+.0f}, {100 * high:+.0f}]".replace("-", "−")
+            parts.append(f'<text x="{left + length + 8:.1f}" y="{top + 22}">{words}{between if name == "cost" else ""}</text>')
+            said.append(f"l = {row['l']} {HEADS[name]}: {words}{between}")
     for k, row in enumerate(shown):
         parts.append(f'<text x="{LEFT - 12}" y="{HEAD + ROW * k + 22}" text-anchor="end">l = {row["l"]}</text>')
     height, label = HEAD + ROW * len(shown), escape(f"Change of the error. {'; '.join(said)}")
@@ -107,9 +109,9 @@ class DamageChart(SphinxDirective):
             return []
         words = (
             f"Change of the error of the network with orders {orders_name(numbers()['orders'])}, mean over seeds "
-            f"({seeds} examined), with 90 % intervals: on the left one order is shuffled among the atoms of the trained network, "
-            "beyond what the same shuffle does to an untrained one; on the right a network is trained without it, at equal "
-            "channels, so with fewer parameters. Colours stand for orders throughout the book."
+            f"({seeds} examined), with 90 % intervals (lines, brackets): on the left one order is shuffled among the atoms of "
+            "the trained network, beyond what the same shuffle does to an untrained one; on the right a network is trained "
+            "without it, at equal channels, so with fewer parameters. Colours stand for orders throughout the book."
         )
         title = unbroken(str(sentences("front")("chart_title", shown=shown, used=numbers()["used"])))
         html = f'<figure class="chart"><p class="chart-title">{title}</p>{chart(shown)}<figcaption>{words}</figcaption></figure>'

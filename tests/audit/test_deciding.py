@@ -144,8 +144,9 @@ def test_rows_say_what_speaks_against_a_claim_and_what_for_it(tables, claim):
         assert sorted(part["part"] for part in row[side]) == sorted(expected["part"])
         said = sentences("second")("against" if side == "opposing" else "pro", row=row).replace("\u00a0", " ")
         for part in row[side][:2]:
-            text = change_text(part["estimate"], part["low"], part["high"]) if part["unit"] == "log ratio" else "["
-            assert text in said
+            ratio = part["unit"] == "log ratio"
+            text = change_text(part["estimate"], part["low"], part["high"]) if ratio else f"{part['estimate']:+.3f} ["
+            assert text.replace("-", "−") in said
         assert ("more part" in said) == (len(row[side]) > 2)
     if row["opposing"]:
         assert row["opposing"][0]["unit"] == "log ratio" or all(part["unit"] == "difference" for part in row["opposing"])

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from equinotes.audit.protocol import Tables
-from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, SHARE, STRUCTURE
+from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN
 from equinotes.audit.protocols.second.parts import RATIO
 from equinotes.audit.protocols.second.rules import judge, parts_table
 from equinotes.audit.protocols.second.runs import MAIN
-from equinotes.audit.report.deciding import ladder_of
+from equinotes.audit.report.deciding import ladder_of, least_that_counts
 
 PUBLISHED = "published weights"
 """The scale of a claim about models that others trained."""
@@ -52,10 +52,8 @@ def _of_part(row: Mapping[Any, Any]) -> dict[str, Any]:
     label = f"{row['part']} ({row['scale']})" if layer else row["part"]
     if row["unit"] == RATIO:
         return about | {"label": label} | _changes(row) | {"measure": ERRORS.get(row["claim"], ERROR)}
-    structure = "structure" in row["part"]
-    limit, meaning = (STRUCTURE if structure else SHARE), "the least that matters"
-    if "dominates" in row["part"]:
-        limit, meaning = 0.0, "no difference to the other orders"
+    structure, limit = "structure" in row["part"], least_that_counts(row["part"], row["unit"])
+    meaning = "the least that matters" if limit else "no difference to the other orders"
     numbers = {
         "value": row["estimate"],
         "low": row["low"],

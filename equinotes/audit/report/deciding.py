@@ -8,9 +8,9 @@ import pandas as pd
 from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.beside import beside, judged_by_last
-from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, STRUCTURE
+from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, SHARE, STRUCTURE
 from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of, order_of
-from equinotes.audit.protocols.second.parts import OPPOSITE, SHOWN, UNDECIDED
+from equinotes.audit.protocols.second.parts import OPPOSITE, RATIO, SHOWN, UNDECIDED
 from equinotes.audit.protocols.second.rules import baseline_table, judge, ladder_table, parts_table
 from equinotes.audit.protocols.second.runs import (
     FOUR,
@@ -53,7 +53,7 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
     `free`, of C5: orders of `network` that are used though training without them is not shown to cost what matters.
     """
     verdicts, parts, by_last = judge(tables).set_index("claim"), parts_table(tables), judged_by_last(tables)
-    parts = parts.assign(matters=parts["part"].str.contains("structure").map({True: STRUCTURE, False: MARGIN}))
+    parts = parts.assign(matters=[least_that_counts(*row) for row in parts[["part", "unit"]].itertuples(index=False)])
     rows = []
     for claim in CLAIMS:
         of = parts[parts["claim"] == claim.name]
@@ -76,6 +76,17 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
              **(_free(tables) if claim.name == "C5" and len(known) else {"network": "", "free": []})}
         )  # fmt: skip
     return rows
+
+
+def least_that_counts(part: str, unit: str) -> float:
+    """The change from which a part is shown, by its name and unit; zero where an order must move predictions more than others.
+
+    >>> least_that_counts("l = 1 gains no structure", "difference")
+    0.05
+    """
+    if unit == RATIO:
+        return MARGIN
+    return STRUCTURE if "structure" in part else 0.0 if "dominates" in part else SHARE
 
 
 def _free(tables: Tables) -> dict[str, Any]:

@@ -222,7 +222,7 @@ def entropy_rows(tables: Tables) -> list[dict[str, Any]]:
     """Mean entropy of attention (1: a plain mean): `target`, `side` (its layer), `mean`, `least`, `most`, `seeds`."""
     rows, table = [], tables["attention"]
     for target in TARGETS:
-        some = table[table["run_id"].isin(_examined("se3_transformer", target))].drop_duplicates(["run_id", "side"])
+        some = table[table["run_id"].isin(examined("se3_transformer", target))].drop_duplicates(["run_id", "side"])
         for side, of in some.groupby("side"):
             values = of["entropy"]
             spread = {"mean": values.mean(), "least": values.min(), "most": values.max(), "seeds": len(values)}
@@ -238,7 +238,7 @@ def share_rows(tables: Tables, target: str = "energy") -> list[dict[str, Any]]:
     """
     rows = []
     for name, title in TITLES.items():
-        ids, means = _examined(name, target), {}
+        ids, means = examined(name, target), {}
         for kind, table in (("flow", tables["gradients"]), ("norm", tables["norms"])):
             some = table[table["run_id"].isin(ids) & (table["layer"] != "attributes")]
             shares = some.pivot_table(index=["trained", "run_id", "layer"], columns="irrep", values="share").dropna()
@@ -251,7 +251,7 @@ def share_rows(tables: Tables, target: str = "energy") -> list[dict[str, Any]]:
     return rows
 
 
-def _examined(network: str, target: str) -> list[str]:
+def examined(network: str, target: str) -> list[str]:
     """Runs of a network that are examined: orders 0-2 on the bonds."""
     return [configuration(Place(network, target), WHOLE, seed).run_id for seed in range(5)]
 

@@ -16,7 +16,7 @@ from equinotes.audit.protocols.networks.runs import ANISOTROPY, ENERGY, FIELDS, 
 from equinotes.audit.protocols.second.claims import MARGIN
 from equinotes.audit.protocols.second.evidence import INTERVAL, order_of
 from equinotes.audit.protocols.second.parts import SHOWN
-from equinotes.audit.report.networks import TITLES, baseline_rows, place_name
+from equinotes.audit.report.networks import TITLES, baseline_rows, examined, place_name
 from equinotes.support.text import set_name
 
 DIVERGED = 10
@@ -123,7 +123,6 @@ def controls(tables: Tables) -> list[dict[str, Any]]:
 
 def _factors(tables: Tables, place: Place, layer: int, l: int) -> dict[str, float]:
     """By which factor a shuffle of an order behind a layer multiplies the error, `trained` and `untrained`."""
-    ids = [configuration(place, WHOLE, seed).run_id for seed in range(5)]
-    table = above_untrained(tables["uses"][tables["uses"]["run_id"].isin(ids)])
+    table = above_untrained(tables["uses"][tables["uses"]["run_id"].isin(examined(place.network, place.target))])
     of = table[(table["layer"] == layer) & (table["irrep"].map(order_of) == l)]
     return {"trained": float(np.exp(of["damage"].mean())), "untrained": float(np.exp(of["untrained"].mean()))}

@@ -31,6 +31,17 @@ REPORTED = (
 """The table, in its order."""
 
 
+def printed_error(ls: tuple[int, ...], mul: int, epochs: int) -> float | None:
+    """The paper's "test error (eV)" of a network after so many epochs; one that is printed without epochs counts for any number.
+    None where the table has none.
+
+    >>> printed_error((0, 3, 4, 5, 6), 16, 30)
+    0.52
+    """
+    known = [row.error for row in REPORTED if (row.ls, row.mul) == (tuple(ls), mul) and row.epochs in (epochs, None)]
+    return known[0] if known else None
+
+
 def counted_parameters(ls: tuple[int, ...], mul: int) -> int:
     """Parameters of the paper's network, counted from its description (equation eq-parameters of the book).
 

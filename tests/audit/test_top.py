@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from equinotes.audit.protocol import named
+from equinotes.audit.protocols.second.beside import beside
 from equinotes.audit.protocols.second.runs import FOUR, WITHOUT, experiments
 from equinotes.audit.report import deciding, top
 from equinotes.figures.deciding import plot_at_the_papers_scale
@@ -32,7 +33,8 @@ def planted(tables, *, mse=0.49, first_above=0, seeds=1):
     errors = {"mae_eV": 0.7 * mse**0.5, "rmse_eV": mse**0.5, "mse_eV2": mse}
     rows = [{"experiment": "full", "run_id": config.run_id, **config.to_dict(), **errors,
              **{f"average_{name}": 0.9 * value for name, value in errors.items()}} for config in configs]  # fmt: skip
-    metrics = [{"run_id": config.run_id, "epoch": epoch, "val_mae_eV": 0.3, "val_rmse_eV": 2.0 if epoch <= first_above else 0.5}
+    metrics = [{"run_id": config.run_id, "epoch": epoch, "val_mae_eV": 0.3, "val_rmse_eV": 2.0 if epoch <= first_above else 0.5,
+                "val_average_mae_eV": 0.2 if epoch < 30 else 0.15}
                for config in configs for epoch in range(1, 31)]  # fmt: skip
     return tables | {"runs": pd.DataFrame(rows), "metrics": pd.DataFrame(metrics), "curves": tables["curves"].iloc[:0]}
 
@@ -95,7 +97,51 @@ def test_errors_are_below_the_printed_number_from_the_epoch_on_that_is_said(tabl
 def test_seeds_are_averaged_and_counted(tables):
     (row,) = top.finished(planted(tables, seeds=2))
     assert row["seeds"] == 2 and row["errors"]["averaged"]["MSE"] == pytest.approx(0.9 * 0.49)
+    assert (row["late"], row["late_epochs"]) == (pytest.approx(-0.25), 5)
     assert "with 2 seeds" in sentences("second")("top", finished=[row], running=[], missing="", scale=SCALE)
+
+
+def test_two_networks_under_the_papers_settings_are_compared_by_hand(tables, said, page):
+    """Changes of means, the paper's own two numbers, and the factor between seeds of these networks everywhere else."""
+    runs = tables["runs"].drop_duplicates("run_id").assign(ls=lambda runs: runs["ls"].map(tuple))
+    runs = runs[runs["ls"].isin([FOUR, WITHOUT]) & (runs["mul"] == 16)]
+    full = beside(tables, "C3")["full"]
+    for column, name in (("average_mae_eV", "change"), ("mae_eV", "last")):
+        means = runs[runs["num_train"] == 104665].groupby("ls")[column].mean()
+        assert full[name] == pytest.approx(means[WITHOUT] / means[FOUR] - 1)
+        assert f"{full[name]:+.0%}".replace("-", "−").replace("%", " %") in said.replace("\u00a0", " ")
+    assert full["printed"] == pytest.approx(PRINTED[WITHOUT] / PRINTED[FOUR] - 1)
+    rest = runs[runs["num_train"] < 104665].groupby(["ls", "num_train", "epochs", "reference"])["average_mae_eV"]
+    assert full["scatter"] == pytest.approx((rest.max() / rest.min()).max())
+    words = "too few for a verdict" in page.split("(decides-c3)=")[1].split("(decides-c4)=")[0]
+    assert words == (min(full["seeds"]) < 3)
+
+
+@pytest.mark.parametrize(("second", "seeds", "order"), [(0.4, 1, "we find the order"), (2.5, 2, "we do not find the order")])
+def test_the_order_of_two_networks_is_said_as_found(tables, second, seeds, order):
+    text = sentences("second")
+    full = {"first": "0–4 (16)", "second": "0, 3–6 (16)", "seeds": [seeds, seeds], "change": second - 1, "last": second - 1,
+            "printed": -0.58, "scatter": 1.2}  # fmt: skip
+    error = pd.DataFrame([{"scale": "500 steps", "estimate": np.log(1.1)}, {"scale": "4,000 steps", "estimate": np.log(0.9)}])
+    said = text("top_pair", full=full, error=error, finished=[])
+    assert f"under its own settings {order} of the two that the paper prints" in said
+    assert ("After 500 steps it is the other way round" in said) == (second < 1)
+    assert ("After 4,000 steps it is the other way round" in said) == (second > 1)
+    assert "the two networks differ by one of 2.50" in said and ("one seed of each" in said) == (seeds == 1)
+    assert text("top_pair", full={}, error=error, finished=[]).strip() == ""
+
+
+def test_the_comparison_leaves_what_is_beside_the_rule_when_seeds_suffice(tables):
+    runs = tables["runs"]
+    alone = runs[(runs["experiment"] != "full") | (runs["seed"] == 0)]
+    full = alone[alone["experiment"] == "full"]
+    more = [full.assign(seed=seed, run_id=full["run_id"] + f"-{seed}") for seed in (1, 2)]
+
+    def beside_c3(*parts):
+        rows = deciding.six_rows(tables | {"runs": pd.concat(parts, ignore_index=True)})
+        return next(row["full"] for row in rows if row["claim"].name == "C3")
+
+    assert beside_c3(alone)["seeds"] == [1, 1] and beside_c3(alone, *more) == {}
 
 
 def test_curves_are_drawn_for_every_network_reading_and_seed(tables):

@@ -8,7 +8,7 @@ import pandas as pd
 from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.beside import beside, judged_by_last
-from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, SHARE, STRUCTURE
+from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, MIN_SEEDS, SHARE, STRUCTURE
 from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of, order_of
 from equinotes.audit.protocols.second.parts import OPPOSITE, RATIO, SHOWN, UNDECIDED
 from equinotes.audit.protocols.second.rules import baseline_table, judge, ladder_table, parts_table
@@ -46,14 +46,17 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
     `shown`, `opposite` and `undecided` (names of the parts that say so on their own, among those that can be judged).
 
     `decisive` is the part that decides or, where that part is not known, the known part nearest to a result, with `estimate`,
-    `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`, and `matters`, the least change that counts; None where nothing
-    is known. `siding` and `opposing`: the parts that are shown, and those whose opposite is, with the same numbers; of the
-    latter errors come first, and the part that decides before others. `missing`: why other parts are open. `by_last`: the
-    verdict were the last iterate judged, of claims about errors. `uncontrolled`: parts without a parameter-matched control.
-    `free`, of C5: orders of `network` that are used though training without them is not shown to cost what matters.
+    `low`, `high`, `unit`, `outcome`, `seeds`, `scale`, `last`, `matters`, the least change that counts, and `elsewhere`, the
+    rung where it is not the one that most is judged at; None where nothing is known. `siding` and `opposing`: the parts that
+    are shown, and those whose opposite is, with the same numbers; of the latter errors come first, and the part that decides
+    before others. `missing`: why other parts are open. `by_last`: the verdict were the last iterate judged, of claims about
+    errors. `uncontrolled`: parts without a parameter-matched control. `free`, of C5: orders of `network` that are used though
+    training without them is not shown to cost what matters. `full`, of C3: the comparison under the paper's settings (see
+    `beside`) while it has too few seeds for the rule; {} otherwise.
     """
     verdicts, parts, by_last = judge(tables).set_index("claim"), parts_table(tables), judged_by_last(tables)
-    parts = parts.assign(matters=[least_that_counts(*row) for row in parts[["part", "unit"]].itertuples(index=False)])
+    parts = parts.assign(matters=[least_that_counts(*row) for row in parts[["part", "unit"]].itertuples(index=False)],
+                         elsewhere=[_elsewhere(scale) for scale in parts["scale"]])  # fmt: skip
     rows = []
     for claim in CLAIMS:
         of = parts[parts["claim"] == claim.name]
@@ -73,9 +76,15 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
              "siding": known[known["outcome"] == SHOWN].sort_values("p_for").to_dict("records"),
              "opposing": opposing.sort_values(["other", "decides"], kind="stable").to_dict("records"),
              "uncontrolled": int(of["matched"].isna().sum()), "by_last": by_last.get(claim.name, ""),
-             **(_free(tables) if claim.name == "C5" and len(known) else {"network": "", "free": []})}
+             **(_free(tables) if claim.name == "C5" and len(known) else {"network": "", "free": []}),
+             "full": _too_few(tables) if claim.name == "C3" else {}}
         )  # fmt: skip
     return rows
+
+
+def _elsewhere(scale: str) -> str:
+    rung = scale.partition(", block")[0]
+    return rung if rung in SCALES and rung != MAIN else ""
 
 
 def least_that_counts(part: str, unit: str) -> float:
@@ -92,6 +101,11 @@ def least_that_counts(part: str, unit: str) -> float:
 def _free(tables: Tables) -> dict[str, Any]:
     found = beside(tables, "C5")
     return {"network": found.get("network", ""), "free": [row["l"] for row in found.get("orders", ())]}
+
+
+def _too_few(tables: Tables) -> dict[str, Any]:
+    full = beside(tables, "C3").get("full", {})
+    return full if full and min(full["seeds"]) < MIN_SEEDS else {}
 
 
 def beside_rules(tables: Tables) -> dict[str, dict[str, Any]]:
@@ -156,7 +170,8 @@ class Chart(NamedTuple):
     """What shuffling an order costs, and what training without it costs, as relative changes of the error.
 
     `uses`: by order above 0 `l`, `damage`, `low`, `high`, `layer`, `seeds`, `answer`; `dots`: `l`, `seed`, `damage`. `costs`: by
-    set of orders left out `name`, `cost`, `low`, `high`, NaN where nothing was trained; `cost_dots`: `name`, `cost`.
+    set of orders left out `name`, `cost`, `low`, `high`, NaN where nothing was trained; `cost_dots`: `name`, `cost`. Damage
+    is that of the highest rung with enough seeds, the column `scale` of `uses`; costs are those of the rung `MAIN`.
     """
 
     uses: pd.DataFrame
@@ -226,14 +241,15 @@ def structured(tables: Tables) -> dict[str, Any]:
 
 
 def gains(tables: Tables) -> pd.DataFrame:
-    """Change of the structure score by training behind the last block that counts: `network`, `irrep`, `gain`, `low`, `high`,
-    `seeds`; networks with too few seeds are left out."""
+    """Change of the structure score by training behind the last block that counts, at the highest rung with enough seeds:
+    `network`, `irrep`, `gain`, `low`, `high`, `seeds`, `scale`; networks with too few seeds are left out.
+    """
     evidence, rows = Evidence(tables), []
     for ls in dict.fromkeys((SIX, FOUR, WITHOUT, *SUBSTITUTES)):
-        _, found = evidence.gains_at_best(Network(ls, 16))
+        scale, found = evidence.gains_at_best(Network(ls, 16))
         for irrep in found[0] if found else ():
             estimate = mean(found[0][irrep].to_numpy())
             low, high = estimate.interval(INTERVAL)
             rows.append({"network": str(Network(ls, 16)), "irrep": irrep, "gain": estimate.value, "low": low, "high": high,
-                         "seeds": len(found[0])})  # fmt: skip
-    return pd.DataFrame(rows, columns=["network", "irrep", "gain", "low", "high", "seeds"])
+                         "seeds": len(found[0]), "scale": scale})  # fmt: skip
+    return pd.DataFrame(rows, columns=["network", "irrep", "gain", "low", "high", "seeds", "scale"])

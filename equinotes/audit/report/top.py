@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 
 from equinotes.audit.protocol import Tables, steps
+from equinotes.audit.protocols.second.beside import SETTINGS
 from equinotes.audit.protocols.second.evidence import Evidence, Network
-from equinotes.audit.protocols.second.runs import MAIN, SCALES, TOP
+from equinotes.audit.protocols.second.runs import MAIN
 from equinotes.audit.report.errors import READINGS
-from equinotes.audit.reported import REPORTED
-from equinotes.config import RunConfig
+from equinotes.audit.reported import printed_error
 
 WEIGHTS = {"last iterate": "", "averaged": "average_"}
 """Whose errors they are: of the weights of the last step, which the paper reports, or of averaged ones."""
 CURVE = ["network", "seed", "epoch", "reading", "value", "reported"]
-SETTINGS = RunConfig.from_dict(SCALES[TOP])
-"""The paper's settings."""
+LATE = 5
+"""Over how many epochs the last fall of an error is measured."""
 
 
 def finished(tables: Tables) -> list[dict[str, Any]]:
@@ -28,7 +28,8 @@ def finished(tables: Tables) -> list[dict[str, Any]]:
     `nearest`: the reading whose ratio is nearest to one; `since`: the epoch from which on all readings of the last iterate lie
     below the paper's number on validation molecules (None where they do not); `linear`: MAE of the best linear baseline on as
     many molecules (None without one); `judged`: MAE of the same network under the settings that are judged, averaged weights,
-    mean over seeds (None where it was not run).
+    mean over seeds (None where it was not run); `late`: relative change of the MAE of averaged weights on validation molecules
+    over the last `late_epochs` epochs, mean over seeds.
     """
     evidence, rows = Evidence(tables), []
     for _, runs in _complete(tables).groupby(["ls", "mul"], sort=False):
@@ -47,6 +48,7 @@ def finished(tables: Tables) -> list[dict[str, Any]]:
             "nearest": min(ratios, key=lambda reading: abs(np.log(ratios[reading])), default=None),
             "since": _since(tables, runs["run_id"].tolist(), reported),
             "linear": evidence.baselines.get(SETTINGS.num_train), "judged": float(np.mean(list(judged))) if judged else None,
+            "late": _late(tables, runs["run_id"].tolist()), "late_epochs": LATE,
         })  # fmt: skip
     return rows
 
@@ -103,9 +105,15 @@ def _validated(row: Any, prefix: str) -> dict[str, float]:
 
 
 def _reported(ls: tuple[int, ...], mul: int) -> float | None:
-    """The paper's number for the network after as many epochs; one that says no number of epochs counts."""
-    known = [row.error for row in REPORTED if (row.ls, row.mul) == (ls, mul) and row.epochs in (SETTINGS.epochs, None)]
-    return known[0] if known else None
+    return printed_error(ls, mul, SETTINGS.epochs)
+
+
+def _late(tables: Tables, run_ids: list[str]) -> float:
+    curves = tables["metrics"][tables["metrics"]["run_id"].isin(run_ids)].pivot(
+        index="epoch", columns="run_id", values="val_average_mae_eV"
+    )
+    ends, before = (curves.loc[epoch].to_numpy() for epoch in (SETTINGS.epochs, SETTINGS.epochs - LATE))
+    return float(np.mean(ends / before - 1))
 
 
 def _since(tables: Tables, run_ids: list[str], reported: float | None) -> int | None:

@@ -28,8 +28,13 @@ from equinotes.audit.protocols.second.evidence import (
 from equinotes.audit.protocols.second.parts import added_orders, foundation_model, same_errors
 from equinotes.audit.protocols.second.rules import judge
 from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
-from equinotes.audit.reported import counted_parameters
+from equinotes.audit.reported import counted_parameters, printed_error
+from equinotes.config import RunConfig
 
+SETTINGS = RunConfig.from_dict(SCALES[TOP])
+"""The paper's settings."""
+SETTINGS_OF = ["num_train", "epochs", "batch_size", "lr", "reference"]
+"""Columns that tell the settings of a run of one of these networks."""
 BY_ERRORS = ("C1", "C3", "C5")
 """Claims that are judged by test errors."""
 
@@ -100,6 +105,39 @@ def _papers_reference(evidence: Evidence) -> dict[str, Any]:
     return {}
 
 
+def _papers_settings(evidence: Evidence) -> dict[str, Any]:
+    """C3: the same comparison of errors under the paper's settings, whatever the number of seeds, and what the paper prints.
+
+    `change` and `last`: relative change of the mean error, by averaged weights and by the last iterate; `seeds` of both;
+    `printed`: the change between the paper's two numbers; `scatter`: the largest factor between two seeds of one of these
+    networks under one of all other settings that they were trained with (NaN where none has two seeds).
+    """
+    pair = Network(FOUR, 16), Network(WITHOUT, 16)
+    judged, last = ([evidence.errors(network, TOP, column) for network in pair] for column in (JUDGED, BESIDE))
+    if not all(judged):
+        return {}
+    runs = evidence.runs[evidence.runs["scale"] != TOP]
+    runs = runs[[(ls, mul) in pair for ls, mul in zip(runs["ls"], runs["mul"], strict=True)]]
+    lower = [errors for _, errors in runs.groupby(["ls", *SETTINGS_OF])[JUDGED] if len(errors) > 1]
+    printed = [printed_error(network.ls, network.mul, SETTINGS.epochs) for network in pair]
+    return {
+        "first": str(pair[0]), "second": str(pair[1]), "seeds": [len(errors) for errors in judged],
+        "change": _of_means(*judged), "last": _of_means(*last),
+        "printed": printed[1] / printed[0] - 1 if printed[0] and printed[1] else None,
+        "scatter": max((float(errors.max() / errors.min()) for errors in lower), default=float("nan")),
+    }  # fmt: skip
+
+
+def _of_means(first: dict[int, float], second: dict[int, float]) -> float:
+    return float(np.mean(list(second.values())) / np.mean(list(first.values())) - 1)
+
+
+def _other_settings(evidence: Evidence) -> dict[str, Any]:
+    """C3: what `_papers_reference` and `_papers_settings` find, by the names `reference` and `full`."""
+    found = {"reference": _papers_reference(evidence), "full": _papers_settings(evidence)}
+    return found if any(found.values()) else {}
+
+
 def _by_block(evidence: Evidence) -> dict[str, Any]:
     """C4: damage of l = 0 behind each block beside that of the costliest other order, means over seeds."""
     grid = evidence.damages(Network(SIX, 16), "damage")[1]
@@ -146,6 +184,6 @@ def _published(evidence: Evidence) -> dict[str, Any]:
 
 
 NUMBERS: dict[str, Callable[[Evidence], dict[str, Any]]] = {
-    "C1": _added, "C2": _scores, "C3": _papers_reference, "C4": _by_block, "C5": _used_all_the_same, "C6": _published,
+    "C1": _added, "C2": _scores, "C3": _other_settings, "C4": _by_block, "C5": _used_all_the_same, "C6": _published,
 }  # fmt: skip
 """What stands beside the rule of each claim."""

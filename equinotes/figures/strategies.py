@@ -14,7 +14,8 @@ def plot_strategies(effects: pd.DataFrame, names: list[str], orders: list[int]) 
     """One row per strategy, one panel for the error and one for the use of each order.
 
     Filled marks: against the plain network; hollow ones below them: against the control; lines are intervals. Reads `strategy`,
-    `quantity` ("error", "use of 1"), `against`, `estimate`, `low`, `high`. A strategy without rows says that it was not run.
+    `quantity` ("error", "use of 1"), `against`, `estimate`, `low`, `high`. A strategy without rows says that it was not run, and one with
+    rows in other panels that this was not measured.
     """
     if not len(effects):
         return not_run("not run yet")
@@ -22,6 +23,7 @@ def plot_strategies(effects: pd.DataFrame, names: list[str], orders: list[int]) 
     size = (2.4 + 1.6 * len(panels), 0.8 + 0.36 * len(names))
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     places = {name: len(names) - place for place, name in enumerate(names)}
+    run = set(effects["strategy"])
     for ax, panel in zip(axes[0], panels, strict=True):
         l = None if panel == "error" else int(panel.removeprefix("use of "))
         colour, marker = (SERIES(0.3), "o") if l is None else (order_colour(l), order_marker(l))
@@ -29,18 +31,12 @@ def plot_strategies(effects: pd.DataFrame, names: list[str], orders: list[int]) 
         for row in rows.to_dict("records"):
             hollow = row["against"] == "control"
             _mark(ax, row, places[row["strategy"]] - 0.25 * hollow, colour, marker, hollow)
-        for name in set(names) - set(rows["strategy"]):
-            ax.text(
-                0.5,
-                places[name],
-                "not run yet",
-                color=GREY,
-                va="center",
-                ha="center",
-                fontsize=10,
-                transform=ax.get_yaxis_transform(),
-            )
-        ax.axvline(0, color=GREY, linewidth=1)
+        there = set(rows["strategy"])
+        at = np.array([places[name] for name in names if name in there])
+        ax.vlines(np.zeros(len(at)), at - 0.5, at + 0.5, color=GREY, linewidth=1)
+        words = {"color": GREY, "va": "center", "ha": "center", "fontsize": 10, "transform": ax.get_yaxis_transform()}
+        for name in set(names) - there:
+            ax.text(0.5, places[name], "not measured" if name in run else "not run yet", **words)
         ax.set(title="error" if l is None else f"use of $l={l}$", xlabel="relative change" if l is None else "change of damage")
         if not len(rows):
             ax.set_xlim(-0.1, 0.1)

@@ -14,8 +14,8 @@ def plot_strategies(effects: pd.DataFrame, names: list[str], orders: list[int]) 
     """One row per strategy, one panel for the error and one for the use of each order.
 
     Filled marks: against the plain network; hollow ones below them: against the control; lines are intervals. Reads `strategy`,
-    `quantity` ("error", "use of 1"), `against`, `estimate`, `low`, `high`. A strategy without rows says that it was not run, and one with
-    rows in other panels that this was not measured.
+    `quantity` ("error", "use of 1"), `against`, `estimate`, `low`, `high`. A strategy without rows says that it was not run, and
+    one with rows in other panels alone that this was not measured.
     """
     if not len(effects):
         return not_run("not run yet")

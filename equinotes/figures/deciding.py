@@ -66,6 +66,22 @@ def plot_at_the_papers_scale(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+def plot_two_networks(table: pd.DataFrame, names: tuple[str, str]) -> Figure:
+    """Validation errors of two networks after every epoch, averaged weights, in one panel.
+
+    Reads `epoch`, `first` and `second` [eV], as `equinotes.audit.report.top.by_epoch` gives them.
+    """
+    if table.empty:
+        return not_run()
+    figure, ax = plt.subplots(figsize=(5.6, 3.4))
+    for place, (column, name) in enumerate(zip(("first", "second"), names, strict=True)):
+        ax.plot(table["epoch"], table[column], color=SERIES(place), linestyle=SERIES_LINES[place], label=f"orders {name}")
+    ax.set(xlabel="epoch", ylabel="validation MAE [eV]", yscale="log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.legend()
+    return figure
+
+
 def _row(ax: Axes, place: int, value: float, low: float, high: float, seeds: pd.Series, colour: str, marker: str) -> None:
     if value != value:
         return

@@ -11,7 +11,7 @@ from equinotes.audit.protocol import named
 from equinotes.audit.protocols.second.beside import beside
 from equinotes.audit.protocols.second.runs import FOUR, WITHOUT, experiments
 from equinotes.audit.report import deciding, top
-from equinotes.figures.deciding import plot_at_the_papers_scale
+from equinotes.figures.deciding import plot_at_the_papers_scale, plot_two_networks
 from equinotes.support.templates import sentences
 
 PAGE = Path(__file__).parents[2] / "notebooks" / "10_evidence_that_decides.ipynb"
@@ -34,7 +34,7 @@ def planted(tables, *, mse=0.49, first_above=0, seeds=1):
     rows = [{"experiment": "full", "run_id": config.run_id, **config.to_dict(), **errors,
              **{f"average_{name}": 0.9 * value for name, value in errors.items()}} for config in configs]  # fmt: skip
     metrics = [{"run_id": config.run_id, "epoch": epoch, "val_mae_eV": 0.3, "val_rmse_eV": 2.0 if epoch <= first_above else 0.5,
-                "val_average_mae_eV": 0.2 if epoch < 30 else 0.15}
+                "val_average_mae_eV": 0.2 if epoch < 30 else 0.15, "train_mae_eV": 0.2}
                for config in configs for epoch in range(1, 31)]  # fmt: skip
     return tables | {"runs": pd.DataFrame(rows), "metrics": pd.DataFrame(metrics), "curves": tables["curves"].iloc[:0]}
 
@@ -117,18 +117,47 @@ def test_two_networks_under_the_papers_settings_are_compared_by_hand(tables, sai
     assert words == (min(full["seeds"]) < 3)
 
 
+def test_the_order_of_two_networks_by_epoch_follows_from_the_stored_curves(tables, said):
+    """Their averaged weights on validation molecules, by hand; the epoch from which on the sign stays."""
+    runs = tables["runs"].query("experiment == 'full' and mul == 16")
+    curves = tables["metrics"].merge(runs[["run_id", "ls"]], on="run_id").assign(ls=lambda table: table["ls"].map(tuple))
+    means = curves.groupby(["epoch", "ls"])[["val_average_mae_eV", "train_mae_eV"]].mean().unstack()
+    change = (means["val_average_mae_eV"][WITHOUT] / means["val_average_mae_eV"][FOUR] - 1).to_numpy()
+    table = top.by_epoch(tables)
+    assert np.allclose(table["change"], change) and table["steps"].tolist() == [3271 * epoch for epoch in range(1, 31)]
+    assert np.allclose(table["fitted"], means["train_mae_eV"][WITHOUT] / means["train_mae_eV"][FOUR] - 1)
+    turned = 30 - int(np.argmax(np.sign(change[::-1]) != np.sign(change[-1]))) + 1
+    assert f"from epoch {turned} on ({3271 * turned:,} steps)" in said and top.turning(tables)["turned"]["epoch"] == turned
+    assert f"by {change[-1]:+.0%} after 30".replace("-", "−").replace("%", " %") in said.replace("\u00a0", " ")
+    assert top.turning(planted(tables)) == {} and top.by_epoch(planted(tables)).empty
+
+
+def test_two_networks_are_drawn_in_one_panel(tables):
+    table = pd.DataFrame({"epoch": [1, 2], "first": [2.0, 1.0], "second": [3.0, 0.5]})
+    (ax,) = plot_two_networks(table, ("a", "b")).axes
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[2.0, 1.0], [3.0, 0.5]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["orders a", "orders b"]
+    assert [text.get_text() for text in plot_two_networks(table.iloc[:0], ("a", "b")).axes[0].texts] == ["not run"]
+    plt.close("all")
+
+
 @pytest.mark.parametrize(("second", "seeds", "order"), [(0.4, 1, "we find the order"), (2.5, 2, "we do not find the order")])
-def test_the_order_of_two_networks_is_said_as_found(tables, second, seeds, order):
+def test_the_order_of_two_networks_is_said_as_found(second, seeds, order):
     text = sentences("second")
     full = {"first": "0–4 (16)", "second": "0, 3–6 (16)", "seeds": [seeds, seeds], "change": second - 1, "last": second - 1,
-            "printed": -0.58, "scatter": 1.2}  # fmt: skip
-    error = pd.DataFrame([{"scale": "500 steps", "estimate": np.log(1.1)}, {"scale": "4,000 steps", "estimate": np.log(0.9)}])
-    said = text("top_pair", full=full, error=error, finished=[])
-    assert f"under its own settings {order} of the two that the paper prints" in said
-    assert ("After 500 steps it is the other way round" in said) == (second < 1)
-    assert ("After 4,000 steps it is the other way round" in said) == (second > 1)
-    assert "the two networks differ by one of 2.50" in said and ("one seed of each" in said) == (seeds == 1)
-    assert text("top_pair", full={}, error=error, finished=[]).strip() == ""
+            "printed": -0.58, "scatter": 1.2, "errors": [1.0, second], "best": [0.5, 0.6], "rung": "500 steps",
+            "devices": ["one", "one" if seeds == 1 else "other"]}  # fmt: skip
+    row = {"epoch": 5.0, "steps": 50.0, "change": 0.1, "fitted": 0.2}
+    end = row | {"epoch": 30.0, "steps": 300.0, "change": second - 1, "fitted": second - 1}
+    turned = row | {"epoch": 9.0, "steps": 90.0, "change": -0.1} if second < 1 else None
+    said = text("top_pair", full=full, turning={"early": row, "turned": turned, "end": end}, finished=[])
+    assert f"under its own settings we {order.removeprefix('we ')} of the two that the paper prints" in said
+    assert ("turns during training" in said and "from epoch 9 on (90 steps) it is lower" in said) == (second < 1)
+    assert ("what turns is how well the networks fit" in said) == (second < 1)
+    assert ("both errors are higher than after 500 steps" in said) == (second > 1)
+    assert "here the two networks by one of 2.50" in said and ("there is one of each" in said) == (seeds == 1)
+    assert ("whether the devices matter" in said) == (seeds == 2)
+    assert text("top_pair", full={}, turning={}, finished=[]).strip() == ""
 
 
 def test_the_comparison_leaves_what_is_beside_the_rule_when_seeds_suffice(tables):

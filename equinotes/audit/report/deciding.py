@@ -1,5 +1,6 @@
 """Numbers of the page of protocol 2: six rows and the chart. The ladder's top is in `top`, what was run where in `made`."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,12 +52,15 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
     are shown, and those whose opposite is, with the same numbers; of the latter errors come first, and the part that decides
     before others. `missing`: why other parts are open. `by_last`: the verdict were the last iterate judged, of claims about
     errors. `uncontrolled`: parts without a parameter-matched control. `free`, of C5: orders of `network` that are used though
-    training without them is not shown to cost what matters. `full`, of C3: the comparison under the paper's settings (see
-    `beside`) while it has too few seeds for the rule; {} otherwise.
+    training without them is not shown to cost what matters. `full`, of
+    C3: the comparison under the paper's settings (see `beside`) while it has too few seeds for the rule; {} otherwise. `turned`,
+    of other claims about errors: whether that comparison comes out otherwise there than at the rung that decides.
     """
     verdicts, parts, by_last = judge(tables).set_index("claim"), parts_table(tables), judged_by_last(tables)
     parts = parts.assign(matters=[least_that_counts(*row) for row in parts[["part", "unit"]].itertuples(index=False)],
                          elsewhere=[_elsewhere(scale) for scale in parts["scale"]])  # fmt: skip
+    few = _too_few(tables)
+    turned = bool(few) and few["change"] * (few["best"][1] / few["best"][0] - 1) < 0
     rows = []
     for claim in CLAIMS:
         of = parts[parts["claim"] == claim.name]
@@ -77,7 +81,7 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
              "opposing": opposing.sort_values(["other", "decides"], kind="stable").to_dict("records"),
              "uncontrolled": int(of["matched"].isna().sum()), "by_last": by_last.get(claim.name, ""),
              **(_free(tables) if claim.name == "C5" and len(known) else {"network": "", "free": []}),
-             "full": _too_few(tables) if claim.name == "C3" else {}}
+             "full": few if claim.name == "C3" else {}, "turned": turned and claim.name in ("C1", "C5")}
         )  # fmt: skip
     return rows
 
@@ -135,11 +139,15 @@ def headline(tables: Tables) -> dict[str, Any]:
     `rows` (see `six_rows`), `error` (C3 along the ladder), `uses`, `costs` (see `chart`), `structure` (see `structured`), and
     what `scales` gives.
     """
-    ladder = ladder_of(tables, "C3")
-    error = ladder[(ladder["first"] == str(Network(FOUR, 16))) & (ladder["second"] == str(Network(WITHOUT, 16)))]
     shown = chart(tables)
-    return {"rows": six_rows(tables), "error": error, "uses": shown.uses, "costs": shown.costs.dropna(subset="cost"),
-            "structure": structured(tables), **scales()}  # fmt: skip
+    return {"rows": six_rows(tables), "error": without_low(tables), "uses": shown.uses,
+            "costs": shown.costs.dropna(subset="cost"), "structure": structured(tables), **scales()}  # fmt: skip
+
+
+def without_low(tables: Tables) -> pd.DataFrame:
+    """Rows of `ladder_table` about the error of orders 0, 3-6 in place of 0-4, at the rungs that count."""
+    ladder = ladder_of(tables, "C3")
+    return ladder[(ladder["first"] == str(Network(FOUR, 16))) & (ladder["second"] == str(Network(WITHOUT, 16)))]
 
 
 def scales() -> dict[str, dict[str, Any]]:
@@ -170,8 +178,8 @@ class Chart(NamedTuple):
     """What shuffling an order costs, and what training without it costs, as relative changes of the error.
 
     `uses`: by order above 0 `l`, `damage`, `low`, `high`, `layer`, `seeds`, `answer`; `dots`: `l`, `seed`, `damage`. `costs`: by
-    set of orders left out `name`, `cost`, `low`, `high`, NaN where nothing was trained; `cost_dots`: `name`, `cost`. Damage
-    is that of the highest rung with enough seeds, the column `scale` of `uses`; costs are those of the rung `MAIN`.
+    set of orders left out `name`, `cost`, `low`, `high`, NaN where nothing was trained; `cost_dots`: `name`, `cost`. Both are
+    those of the rung `MAIN`, so that a damage and a cost are of networks of one length of training.
     """
 
     uses: pd.DataFrame
@@ -183,11 +191,11 @@ class Chart(NamedTuple):
 def chart(tables: Tables, ls: Orders = FOUR, mul: int = 16) -> Chart:
     """The chart of one network; damage is the smaller of its own and that above the untrained twin, behind the worst block."""
     evidence, network = Evidence(tables), Network(ls, mul)
-    found, dots = answers(evidence, network), []
+    found, dots = answers(evidence, network, at=MAIN), []
     names = {"damage_low": "low", "damage_high": "high"}
     uses = found[["l", "answer", "damage", *names, "layer", "seeds", "scale"]].rename(columns=names) if len(found) else found
     for l, layer in zip(found.get("l", ()), found.get("layer", ()), strict=True):
-        sides = [evidence.damages(network, column)[1] for column in ("damage", "excess")]
+        sides = [evidence.damages(network, column, at=MAIN)[1] for column in ("damage", "excess")]
         cells = [
             side[next(cell for cell in side.columns.tolist() if cell[0] == layer and int(cell[1][:-1]) == l)] for side in sides
         ]
@@ -232,24 +240,28 @@ def left_behind(tables: Tables) -> pd.DataFrame:
 
 
 def structured(tables: Tables) -> dict[str, Any]:
-    """Of the network with orders `many`: `gained`, orders above 0 whose latents gain structure by training (interval above 0),
-    and `level`, the others.
+    """Of the network with orders `many`, at the rung `MAIN`: `gained`, orders above 0 whose latents gain structure by training
+    (interval above 0), and `level`, the others.
     """
-    rows = [row for row in gains(tables).to_dict("records") if row["network"] == str(Network(SIX, 16)) and order_of(row["irrep"])]
+    rows = [
+        row
+        for row in gains(tables).to_dict("records")
+        if row["network"] == str(Network(SIX, 16)) and row["scale"] == MAIN and order_of(row["irrep"])
+    ]
     return {"many": SIX, "gained": [order_of(row["irrep"]) for row in rows if row["low"] > 0],
             "level": [order_of(row["irrep"]) for row in rows if row["low"] <= 0]}  # fmt: skip
 
 
 def gains(tables: Tables) -> pd.DataFrame:
-    """Change of the structure score by training behind the last block that counts, at the highest rung with enough seeds:
-    `network`, `irrep`, `gain`, `low`, `high`, `seeds`, `scale`; networks with too few seeds are left out.
+    """Change of the structure score by training behind the last block that counts, at every rung with enough seeds: `network`,
+    `irrep`, `gain`, `low`, `high`, `seeds`, `scale`.
     """
     evidence, rows = Evidence(tables), []
-    for ls in dict.fromkeys((SIX, FOUR, WITHOUT, *SUBSTITUTES)):
-        scale, found = evidence.gains_at_best(Network(ls, 16))
-        for irrep in found[0] if found else ():
-            estimate = mean(found[0][irrep].to_numpy())
+    for ls, scale in product(dict.fromkeys((SIX, FOUR, WITHOUT, *SUBSTITUTES)), SCALES):
+        found = evidence.gains(Network(ls, 16), scale)
+        for irrep in found if len(found) >= MIN_SEEDS else ():
+            estimate = mean(found[irrep].to_numpy())
             low, high = estimate.interval(INTERVAL)
             rows.append({"network": str(Network(ls, 16)), "irrep": irrep, "gain": estimate.value, "low": low, "high": high,
-                         "seeds": len(found[0]), "scale": scale})  # fmt: skip
+                         "seeds": len(found), "scale": scale})  # fmt: skip
     return pd.DataFrame(rows, columns=["network", "irrep", "gain", "low", "high", "seeds", "scale"])

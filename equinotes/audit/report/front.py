@@ -6,18 +6,18 @@ from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import NEEDED, REPLACEABLE, USED
 from equinotes.audit.protocols.second.runs import FOUR, MAIN
 from equinotes.audit.report import ledger
-from equinotes.audit.report.deciding import Chart, chart, six_rows, size_of, structured
+from equinotes.audit.report.deciding import Chart, chart, six_rows, size_of, structured, without_low
 
 
 def front(tables: Tables) -> dict[str, Any]:
     """What the front page states by protocol 2, whose stored tables are given.
 
     `claims` (rows of `claim`, `verdict`), `molecules` and `steps` of a run, `orders` of the network that is examined, `shown`:
-    for each of its orders above 0 `l` the relative changes `damage` (one order shuffled) and `cost` (trained without it),
-    each NaN where it is not known, with the ends of their intervals (`damage_low`, ...); `used`: how many of them are shown
-    to be used; `seeds` that were examined, and `examined`, the rung where. Of the network with `many` orders: `gained`,
-    orders above 0 whose latents gain structure by training (interval above 0), and `level`, the others; `ignored`: whether
-    orders 1 and 2 may still be ignored by it. `full`: the comparison of C3 under the paper's settings while it has too few
+    for each of its orders above 0 `l` the relative changes `damage` (one order shuffled) and `cost` (trained without it), each
+    NaN where it is not known, with the ends of their intervals (`damage_low`, ...); `used`: how many of them are shown to be
+    used; `seeds` that were examined. Of the network with `many` orders: `gained`, orders above 0 whose latents gain structure by
+    training (interval above 0), and `level`, the others; `ignored`: whether orders 1 and 2 may still be ignored by it. `ladder`:
+    the error without orders 1 and 2 by rung (see `without_low`), and `full`, that under the paper's settings while it has too few
     seeds for the rule (see `six_rows`).
     """
     own, found, rows = size_of(MAIN), chart(tables, FOUR), six_rows(tables)
@@ -29,12 +29,12 @@ def front(tables: Tables) -> dict[str, Any]:
         "steps": own["steps"],
         "orders": FOUR,
         "seeds": int(found.uses["seeds"].max()) if len(found.uses) else 0,
-        "examined": str(found.uses["scale"].iloc[0]) if len(found.uses) else "",
         "used": int(found.uses["answer"].isin([NEEDED, REPLACEABLE, USED]).sum()) if len(found.uses) else 0,
         "shown": shown,
         "ignored": not {"l = 1 is ignored", "l = 2 is ignored"} <= {part["part"] for part in second},
         **structured(tables),
         "full": next(row["full"] for row in rows if row["claim"].name == "C3"),
+        "ladder": without_low(tables),
     }
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.beside import SETTINGS
 from equinotes.audit.protocols.second.evidence import Evidence, Network
-from equinotes.audit.protocols.second.runs import MAIN
+from equinotes.audit.protocols.second.runs import FOUR, MAIN, WITHOUT
 from equinotes.audit.report.errors import READINGS
 from equinotes.audit.reported import printed_error
 
@@ -17,7 +17,7 @@ WEIGHTS = {"last iterate": "", "averaged": "average_"}
 """Whose errors they are: of the weights of the last step, which the paper reports, or of averaged ones."""
 CURVE = ["network", "seed", "epoch", "reading", "value", "reported"]
 LATE = 5
-"""Over how many epochs the last fall of an error is measured."""
+"""After how many epochs a run is looked at early, and over how many the last fall of its error is measured."""
 
 
 def finished(tables: Tables) -> list[dict[str, Any]]:
@@ -83,6 +83,41 @@ def curves(tables: Tables) -> pd.DataFrame:
             for reading, value in _validated(epoch, "").items():
                 rows.append((str(Network(ls, mul)), seed, int(epoch["epoch"]), reading, value, _reported(ls, mul) or np.nan))
     return pd.DataFrame(rows, columns=CURVE)
+
+
+def by_epoch(tables: Tables) -> pd.DataFrame:
+    """Networks with orders 0-4 and 0, 3-6 after every epoch under the paper's settings, means over seeds.
+
+    Columns: `epoch`, `steps`, `first` and `second` (MAE of averaged weights on validation molecules [eV]), `change` from one to
+    the other, and `fitted`, the same change of the error on training molecules while they are learnt. No rows unless both
+    are complete.
+    """
+    runs, columns = _complete(tables), {"first": FOUR, "second": WITHOUT}
+    found = {}
+    for name, ls in columns.items():
+        ids = runs.loc[[tuple(row) == (ls, 16) for row in zip(runs["ls"], runs["mul"], strict=True)], "run_id"]
+        found[name] = tables["metrics"][tables["metrics"]["run_id"].isin(ids)].groupby("epoch")
+    valid, train = (
+        pd.DataFrame({name: epochs[column].mean() for name, epochs in found.items()}).dropna()
+        for column in ("val_average_mae_eV", "train_mae_eV")
+    )
+    change = valid["second"] / valid["first"] - 1
+    per_epoch = steps(SETTINGS) // SETTINGS.epochs
+    table = valid.assign(change=change, fitted=train["second"] / train["first"] - 1, steps=valid.index.astype(int) * per_epoch)
+    return table.reset_index(names="epoch")
+
+
+def turning(tables: Tables) -> dict[str, Any]:
+    """What `by_epoch` comes to: its rows `early` (after `LATE` epochs) and `end`, and `turned`, the first epoch from which on the
+    change has the sign that it has at the end (None where it always had). {} unless both networks are complete.
+    """
+    table = by_epoch(tables)
+    if table.empty:
+        return {}
+    end = table.iloc[-1].to_dict()
+    other = table[np.sign(table["change"]) != np.sign(end["change"])]
+    turned = table[table["epoch"] > other["epoch"].max()].iloc[0].to_dict() if len(other) else None
+    return {"early": table[table["epoch"] == LATE].iloc[0].to_dict(), "turned": turned, "end": end}
 
 
 def _complete(tables: Tables) -> pd.DataFrame:

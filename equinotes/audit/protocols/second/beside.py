@@ -25,9 +25,9 @@ from equinotes.audit.protocols.second.evidence import (
     change_of,
     order_of,
 )
-from equinotes.audit.protocols.second.parts import added_orders, foundation_model, same_errors
+from equinotes.audit.protocols.second.parts import added_orders, foundation_model, same_errors, structure_gain
 from equinotes.audit.protocols.second.rules import judge
-from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
+from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
 from equinotes.audit.reported import counted_parameters, printed_error
 from equinotes.config import RunConfig
 
@@ -108,33 +108,58 @@ def _papers_reference(evidence: Evidence) -> dict[str, Any]:
 def _papers_settings(evidence: Evidence) -> dict[str, Any]:
     """C3: the same comparison of errors under the paper's settings, whatever the number of seeds, and what the paper prints.
 
-    `change` and `last`: relative change of the mean error, by averaged weights and by the last iterate; `seeds` of both;
-    `printed`: the change between the paper's two numbers; `scatter`: the largest factor between two seeds of one of these
-    networks under one of all other settings that they were trained with (NaN where none has two seeds).
+    `change` and `last`: relative change of the mean error, by averaged weights and by the last iterate; `errors` [eV] of both
+    under averaged weights, and `best`, those at the rung `rung` that decides; `seeds` and `devices` of both; `printed`: the
+    change between the paper's two numbers; `scatter`: the largest factor between two seeds of one of these networks under
+    one of all other settings that they were trained with (NaN where none has two seeds).
     """
     pair = Network(FOUR, 16), Network(WITHOUT, 16)
     judged, last = ([evidence.errors(network, TOP, column) for network in pair] for column in (JUDGED, BESIDE))
     if not all(judged):
         return {}
-    runs = evidence.runs[evidence.runs["scale"] != TOP]
-    runs = runs[[(ls, mul) in pair for ls, mul in zip(runs["ls"], runs["mul"], strict=True)]]
-    lower = [errors for _, errors in runs.groupby(["ls", *SETTINGS_OF])[JUDGED] if len(errors) > 1]
+    runs = evidence.runs[[network in pair for network in zip(evidence.runs["ls"], evidence.runs["mul"], strict=True)]]
+    lower = [of for _, of in runs[runs["scale"] != TOP].groupby(["ls", *SETTINGS_OF])[JUDGED] if len(of) > 1]
+    devices = runs[runs["scale"] == TOP].groupby("ls")["device_name"].unique()
     printed = [printed_error(network.ls, network.mul, SETTINGS.epochs) for network in pair]
+    rung = evidence.decisive(*pair).scale
     return {
         "first": str(pair[0]), "second": str(pair[1]), "seeds": [len(errors) for errors in judged],
         "change": _of_means(*judged), "last": _of_means(*last),
+        "errors": [_mean_of(errors) for errors in judged],
+        "rung": rung, "best": [_mean_of(evidence.errors(network, rung)) for network in pair],
+        "devices": [", ".join(devices[network.ls]) for network in pair],
         "printed": printed[1] / printed[0] - 1 if printed[0] and printed[1] else None,
-        "scatter": max((float(errors.max() / errors.min()) for errors in lower), default=float("nan")),
+        "scatter": max((float(of.max() / of.min()) for of in lower), default=float("nan")),
     }  # fmt: skip
 
 
+def _structure_by_scale(evidence: Evidence) -> list[dict[str, Any]]:
+    """C3: the part about structure at every rung where both networks have enough seeds: `scale`, `estimate`, `low`, `high`,
+    `seeds`, `outcome`.
+    """
+    rows = []
+    for scale in SCALES:
+        four, without = (evidence.gains(Network(ls, 16), scale) for ls in (FOUR, WITHOUT))
+        if min(len(four), len(without)) >= MIN_SEEDS:
+            part = structure_gain(four, without, scale)
+            low, high = part.estimate.interval(INTERVAL)
+            rows.append({"scale": scale, "estimate": part.estimate.value, "low": low, "high": high, "seeds": part.seeds,
+                         "outcome": part.outcome})  # fmt: skip
+    return rows
+
+
+def _mean_of(errors: dict[int, float]) -> float:
+    return float(np.mean(list(errors.values()) or [np.nan]))
+
+
 def _of_means(first: dict[int, float], second: dict[int, float]) -> float:
-    return float(np.mean(list(second.values())) / np.mean(list(first.values())) - 1)
+    return _mean_of(second) / _mean_of(first) - 1
 
 
 def _other_settings(evidence: Evidence) -> dict[str, Any]:
-    """C3: what `_papers_reference` and `_papers_settings` find, by the names `reference` and `full`."""
-    found = {"reference": _papers_reference(evidence), "full": _papers_settings(evidence)}
+    """C3: what the three functions above find, by the names `reference`, `full` and `structure`."""
+    sources = {"reference": _papers_reference, "full": _papers_settings, "structure": _structure_by_scale}
+    found = {name: of(evidence) for name, of in sources.items()}
     return found if any(found.values()) else {}
 
 
@@ -156,7 +181,7 @@ def _by_block(evidence: Evidence) -> dict[str, Any]:
 
 def _used_all_the_same(evidence: Evidence) -> dict[str, Any]:
     """C5: orders that are used though training without them is not shown to cost the margin; the nearest pair, unpaired."""
-    found = answers(evidence, Network(FOUR, 16))
+    found = answers(evidence, Network(FOUR, 16), at=MAIN)
     if found.empty or any(part.why for part in same_errors(evidence)):
         return {}
     used = found[found["answer"].isin((USED, REPLACEABLE)) & found["cost"].notna()]

@@ -151,21 +151,23 @@ class Evidence:
     def _excess_by_network(self) -> dict[Hashable, pd.DataFrame]:
         return dict(iter(self.excess.groupby(["ls", "mul"])))
 
-    def damages(self, network: Network, column: str = "excess") -> tuple[str, pd.DataFrame]:
-        """Decisive scale and [seed; layer, irrep] damage of a network; no rows where too few seeds were examined whole."""
+    def damages(self, network: Network, column: str = "excess", *, at: str = "") -> tuple[str, pd.DataFrame]:
+        """Decisive scale (or the rung `at`) and [seed; layer, irrep] damage of a network; no rows where too few seeds were
+        examined whole.
+        """
         table = self._excess_by_network.get(tuple(network), self.excess.iloc[:0])
-        for scale in reversed(SCALES):
+        for scale in [at] if at else reversed(SCALES):
             grid = table[table["scale"] == scale].pivot_table(index="seed", columns=["layer", "irrep"], values=column).dropna()
             if len(grid) >= MIN_SEEDS:
                 return scale, grid
         return "", pd.DataFrame()
 
-    def use(self, network: Network) -> dict[int, Use]:
-        """Is each order above 0 used? Empty where too few seeds were examined."""
-        scale, above = self.damages(network)
+    def use(self, network: Network, *, at: str = "") -> dict[int, Use]:
+        """Is each order above 0 used, at the decisive scale or at the rung `at`? Empty where too few seeds were examined."""
+        scale, above = self.damages(network, at=at)
         if above.empty:
             return {}
-        return use_of(above, self.damages(network, "damage")[1], scale)
+        return use_of(above, self.damages(network, "damage", at=at)[1], scale)
 
     def gains(self, network: Network, scale: str) -> pd.DataFrame:
         """[seed; irrep] change of the structure score by training, behind the last block whose orders above 0 count."""
@@ -254,17 +256,18 @@ def cells_of(grid: pd.DataFrame) -> list[tuple[int, str]]:
     return [(int(cell[0]), str(cell[1])) for cell in grid.columns.to_list()]
 
 
-def answers(evidence: Evidence, network: Network) -> pd.DataFrame:
-    """Is each order above 0 of a network needed, used but replaceable, or not used?
+def answers(evidence: Evidence, network: Network, *, at: str = "") -> pd.DataFrame:
+    """Is each order above 0 of a network needed, used but replaceable, or not used? At the rung `at`, or where the rules look.
 
     Needed: used, and retraining without it costs the margin or more, after Holm's correction over the orders. Replaceable: used,
     and a cost of the margin is excluded. Columns: `l`, `answer`, `damage` and `cost` (of retraining without it, Welch), both as
     relative changes of the error, with `_low` and `_high`; `layer` (where the damage is largest), `scale`, `seeds`.
     """
-    uses, costs = evidence.use(network), {}
+    uses, costs = evidence.use(network, at=at), {}
     for l in uses:
         without = Network(tuple(other for other in network.ls if other != l), network.mul)
-        costs[l] = evidence.decisive(network, without).counted
+        comparison = evidence.comparison(network, without, at) if at else evidence.decisive(network, without)
+        costs[l] = comparison.counted
     costly = dict(zip(uses, holm([raised(cost) for cost in costs.values()]).tolist(), strict=True))
     rows = []
     for l, use in uses.items():

@@ -25,6 +25,7 @@ from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, SCALES
 
 RATIO, DIFFERENCE = "log ratio", "difference"
 SHOWN, OPPOSITE, UNDECIDED = "shown", "opposite shown", "open"
+MORE_STRUCTURE = "l = 3 and 4 gain more structure than in 0–4"
 NOT_EXAMINED = "too few of its networks have been examined"
 
 
@@ -97,13 +98,17 @@ def without_low_orders(evidence: Evidence) -> list[Part]:
     four, without = Network(FOUR, 16), Network(WITHOUT, 16)
     parts = [without_error(evidence.decisive(four, without))]
     scale, gains = evidence.gains_at_best(four, without)
-    name = "l = 3 and 4 gain more structure than in 0–4"
     if not gains:
-        return [*parts, Part(name, UNKNOWN, DIFFERENCE, 1.0, 1.0, why=NOT_EXAMINED)]
-    sides = [table[[_irrep(table, 3), _irrep(table, 4)]].mean(axis=1).to_numpy() for table in gains]
+        return [*parts, Part(MORE_STRUCTURE, UNKNOWN, DIFFERENCE, 1.0, 1.0, why=NOT_EXAMINED)]
+    return [*parts, structure_gain(gains[0], gains[1], scale)]
+
+
+def structure_gain(four: pd.DataFrame, without: pd.DataFrame, scale: str) -> Part:
+    """The part of C3 that is about structure, from the gains [seed; irrep] of both networks at one rung."""
+    sides = [table[[_irrep(table, 3), _irrep(table, 4)]].mean(axis=1).to_numpy() for table in (four, without)]
     more = welch(*sides)
     seeds = " and ".join(str(len(side)) for side in sides)
-    return [*parts, Part(name, more, DIFFERENCE, raised(more, STRUCTURE), more.p_below(STRUCTURE), seeds, scale)]
+    return Part(MORE_STRUCTURE, more, DIFFERENCE, raised(more, STRUCTURE), more.p_below(STRUCTURE), seeds, scale)
 
 
 def without_error(comparison: Comparison) -> Part:

@@ -75,7 +75,7 @@ def plot_two_networks(table: pd.DataFrame, names: tuple[str, str]) -> Figure:
         return not_run()
     figure, ax = plt.subplots(figsize=(5.6, 3.4))
     for place, (column, name) in enumerate(zip(("first", "second"), names, strict=True)):
-        ax.plot(table["epoch"], table[column], color=SERIES(place), linestyle=SERIES_LINES[place], label=f"orders {name}")
+        ax.plot(table["epoch"], table[column], color=SERIES(float(place)), linestyle=SERIES_LINES[place], label=f"orders {name}")
     ax.set(xlabel="epoch", ylabel="validation MAE [eV]", yscale="log")
     ax.yaxis.set_major_formatter("{x:g}")
     ax.legend()

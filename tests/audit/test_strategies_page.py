@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equinotes.audit.protocol import named
@@ -32,6 +33,12 @@ def nothing(tmp_path):
     return load_all(tmp_path, named("strategies"))
 
 
+def extremes(tables, strategy):
+    """The least and the largest change of an error among the networks, by the figure's numbers."""
+    rows = strategies.effects_table(tables).query("strategy == @strategy and quantity == 'error' and against == 'plain'")
+    return rows["estimate"].min(), rows["estimate"].max()
+
+
 def test_page_says_what_is_stored_and_what_is_not(shown, tables, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(figures, "plot_strategies", lambda effects, names, orders: drawn.append((set(names), orders)))
@@ -40,6 +47,8 @@ def test_page_says_what_is_stored_and_what_is_not(shown, tables, tmp_path, monke
     assert "Preliminary" not in said
     assert "**Not run yet:** dipole; bottleneck." in said and "**Try first**, since errors are lower" in said
     assert "\n| anisotropy (0.3) | helps | −" in said and "\n| skips dense | helps | −" in said
+    low, high = (f"{100 * number:+.1f}\u00a0%".replace("-", "−") for number in extremes(tables, "anisotropy"))
+    assert f" | {low} to {high} | " in said, "of single networks"
     assert drawn == [({"attention_entropy"}, [0, 1, 2])], "the orders of that network"
 
 
@@ -79,14 +88,35 @@ def test_verdicts_on_fewer_seeds_than_planned_are_preliminary(tables):
     assert "**Preliminary**, since seeds are missing:" in said and "skips none" in said
 
 
+def test_what_controls_do_alone_follows_from_the_stored_errors():
+    """Geometric means over the seeds of each network, then over the networks, from the stored runs by their settings."""
+    tables = load_all(None, named("strategies"))
+    runs = tables["runs"].drop_duplicates("run_id")
+    runs = runs[runs["experiment"].isin(["plain", "skips", "pretraining", "curriculum"]) & (runs["network"] == "paper")]
+    runs = runs.assign(orders=runs["ls"].map(max), terms=runs["terms"].map(",".join), log=np.log(runs["average_mae_eV"]))
+    logs = runs.groupby(["orders", "gate", "terms", "reinitialise", "skips", "curriculum"])["log"].mean()
+    found = {row["name"]: row for row in strategies.control_rows(tables)}
+    nets, plain = [(2, False), (2, True), (4, False), (4, True)], ("", "none", "all", "none")
+    for name, settings in {"denoise_control": ("denoise_control", "none", "all", "none"),
+                           'skips="scaled"': ("", "none", "scaled", "none"),
+                           'curriculum="falling"': ("", "none", "all", "falling")}.items():  # fmt: skip
+        change = np.expm1(np.mean([logs[(*net, *settings)] - logs[(*net, *plain)] for net in nets]))
+        assert found[name]["change"] == pytest.approx(change) and found[name]["low"] < change < found[name]["high"]
+    said = sentences("strategies")("practice", found=strategies.practice(tables))
+    assert ('`skips="scaled"`' in said) == (abs(found['skips="scaled"']["change"]) >= 0.05)
+    assert 'curriculum="falling"' not in said, "its interval holds zero"
+
+
 def test_each_advice_is_a_paragraph_of_its_own():
     kinds = ("helps", "harms", "moves", "nothing", "control", "null", "open", "missing")
-    said = sentences("strategies")("practice", found={kind: [f"one that {kind}"] for kind in kinds})
-    assert sum(part.strip().startswith("**") for part in said.split("\n\n")) == 7
-    assert said.count("**") == 14, "each of them has one lead"
+    alone = [{"name": "a_control", "change": 0.2, "low": 0.1, "high": 0.3}]
+    said = sentences("strategies")("practice", found={kind: [f"one that {kind}"] for kind in kinds} | {"alone": alone})
+    assert sum(part.strip().startswith("**") for part in said.split("\n\n")) == 8
+    assert said.count("**") == 16, "each of them has one lead"
 
 
 def test_nothing_is_said_to_help_where_all_is_open():
-    found = {kind: [] for kind in ("helps", "harms", "moves", "nothing", "control", "null", "missing")} | {"open": ["dipole"]}
+    kinds = ("helps", "harms", "moves", "nothing", "control", "null", "missing", "alone")
+    found = {kind: [] for kind in kinds} | {"open": ["dipole"]}
     said = sentences("strategies")("practice", found=found)
     assert said.startswith("**Nothing is shown to lower the error more than its control does**")

@@ -14,7 +14,7 @@ from equinotes.audit.protocol import named
 from equinotes.audit.protocols.second.claims import CLAIMS
 from equinotes.audit.protocols.second.runs import FOUR, WITHOUT
 from equinotes.audit.protocols.second.tables import SCHEMAS
-from equinotes.audit.report import deciding
+from equinotes.audit.report import deciding, structure
 from equinotes.cli.audit import MARKS, headlines
 from equinotes.figures.deciding import plot_uses_and_costs
 from equinotes.support.templates import between_marks, sentences
@@ -73,7 +73,7 @@ def test_damages_follow_from_the_stored_draws(tables, page):
 
 def test_gains_of_structure_follow_from_the_stored_scores(tables, page):
     orders = set(map(tuple, tables["structure"]["ls"]))
-    for row in deciding.gains(tables).to_dict("records"):
+    for row in structure.gains(tables).to_dict("records"):
         ls = next(ls for ls in orders if str(deciding.Network(ls, 16)) == row["network"])
         table = of_runs(tables, "structure", ls, {"4,000 steps": 8000, "16,000 steps": 32000}[row["scale"]])
         cell = table[(table["layer"] == "block4") & (table["irrep"] == row["irrep"])]

@@ -1,16 +1,14 @@
 """Numbers of the page of protocol 2: six rows and the chart. The ladder's top is in `top`, what was run where in `made`."""
 
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.beside import beside, judged_by_last
-from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, MIN_SEEDS, SHARE, STRUCTURE
-from equinotes.audit.protocols.second.evidence import INTERVAL, Evidence, Network, answers, change_of, order_of
+from equinotes.audit.protocols.second.claims import CLAIMS, MARGIN, SHARE, STRUCTURE
+from equinotes.audit.protocols.second.evidence import Evidence, Network, answers, change_of
 from equinotes.audit.protocols.second.parts import OPPOSITE, RATIO, SHOWN, UNDECIDED
 from equinotes.audit.protocols.second.rules import baseline_table, judge, ladder_table, parts_table
 from equinotes.audit.protocols.second.runs import (
@@ -18,7 +16,6 @@ from equinotes.audit.protocols.second.runs import (
     LOW,
     MAIN,
     SCALES,
-    SIX,
     SUBSTITUTES,
     TOP,
     WITHOUT,
@@ -26,6 +23,7 @@ from equinotes.audit.protocols.second.runs import (
     left_out,
     matched,
 )
+from equinotes.audit.report.structure import structured
 from equinotes.audit.reported import counted_parameters
 from equinotes.config import RunConfig
 from equinotes.support.text import listed
@@ -52,16 +50,15 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
     are shown, and those whose opposite is, with the same numbers; of the latter errors come first, and the part that decides
     before others. `missing`: why other parts are open. `by_last`: the verdict were the last iterate judged, of claims about
     errors. `uncontrolled`: parts without a parameter-matched control. `free`, of C5: orders of `network` that are used though
-    training without them is not shown to cost what matters. `full`, of
-    C3: the comparison under the paper's settings (see `beside`) while it has too few seeds for the rule; {} otherwise. `turned`,
-    of other claims about errors: whether that comparison comes out otherwise there than at the rung that decides.
+    training without them is not shown to cost what matters.
+    `full`, of C3: the comparison under the paper's settings (see `beside`) while the rule does not count it; {} otherwise.
+    `turned`, of other claims about errors: whether that comparison comes out otherwise there than at lower rungs. `rungs`: other
+    rungs than the one that most is judged at, where parts of the claim are judged.
     """
     verdicts, parts, by_last = judge(tables).set_index("claim"), parts_table(tables), judged_by_last(tables)
     parts = parts.assign(matters=[least_that_counts(*row) for row in parts[["part", "unit"]].itertuples(index=False)],
                          elsewhere=[_elsewhere(scale) for scale in parts["scale"]])  # fmt: skip
-    few = _too_few(tables)
-    turned = bool(few) and few["change"] * (few["best"][1] / few["best"][0] - 1) < 0
-    rows = []
+    full, rows = beside(tables, "C3").get("full", {}), []
     for claim in CLAIMS:
         of = parts[parts["claim"] == claim.name]
         known = of[of["estimate"].notna() & (of["why"] == "")]
@@ -81,7 +78,9 @@ def six_rows(tables: Tables) -> list[dict[str, Any]]:
              "opposing": opposing.sort_values(["other", "decides"], kind="stable").to_dict("records"),
              "uncontrolled": int(of["matched"].isna().sum()), "by_last": by_last.get(claim.name, ""),
              **(_free(tables) if claim.name == "C5" and len(known) else {"network": "", "free": []}),
-             "full": few if claim.name == "C3" else {}, "turned": turned and claim.name in ("C1", "C5")}
+             "full": full if claim.name == "C3" and full and not full["judged"] else {},
+             "turned": claim.name in ("C1", "C5") and _turns(full),
+             "rungs": [scale for scale in SCALES if scale in set(known["elsewhere"])]}
         )  # fmt: skip
     return rows
 
@@ -107,9 +106,8 @@ def _free(tables: Tables) -> dict[str, Any]:
     return {"network": found.get("network", ""), "free": [row["l"] for row in found.get("orders", ())]}
 
 
-def _too_few(tables: Tables) -> dict[str, Any]:
-    full = beside(tables, "C3").get("full", {})
-    return full if full and min(full["seeds"]) < MIN_SEEDS else {}
+def _turns(full: dict[str, Any]) -> bool:
+    return bool(full) and full["change"] * (full["best"][1] / full["best"][0] - 1) < 0
 
 
 def beside_rules(tables: Tables) -> dict[str, dict[str, Any]]:
@@ -237,31 +235,3 @@ def sizes(tables: Tables) -> dict[str, Any]:
 def left_behind(tables: Tables) -> pd.DataFrame:
     """Mean errors by reference, scale and network beside the linear baseline; see `baseline_table`."""
     return baseline_table(tables)
-
-
-def structured(tables: Tables) -> dict[str, Any]:
-    """Of the network with orders `many`, at the rung `MAIN`: `gained`, orders above 0 whose latents gain structure by training
-    (interval above 0), and `level`, the others.
-    """
-    rows = [
-        row
-        for row in gains(tables).to_dict("records")
-        if row["network"] == str(Network(SIX, 16)) and row["scale"] == MAIN and order_of(row["irrep"])
-    ]
-    return {"many": SIX, "gained": [order_of(row["irrep"]) for row in rows if row["low"] > 0],
-            "level": [order_of(row["irrep"]) for row in rows if row["low"] <= 0]}  # fmt: skip
-
-
-def gains(tables: Tables) -> pd.DataFrame:
-    """Change of the structure score by training behind the last block that counts, at every rung with enough seeds: `network`,
-    `irrep`, `gain`, `low`, `high`, `seeds`, `scale`.
-    """
-    evidence, rows = Evidence(tables), []
-    for ls, scale in product(dict.fromkeys((SIX, FOUR, WITHOUT, *SUBSTITUTES)), SCALES):
-        found = evidence.gains(Network(ls, 16), scale)
-        for irrep in found if len(found) >= MIN_SEEDS else ():
-            estimate = mean(found[irrep].to_numpy())
-            low, high = estimate.interval(INTERVAL)
-            rows.append({"network": str(Network(ls, 16)), "irrep": irrep, "gain": estimate.value, "low": low, "high": high,
-                         "seeds": len(found), "scale": scale})  # fmt: skip
-    return pd.DataFrame(rows, columns=["network", "irrep", "gain", "low", "high", "seeds", "scale"])

@@ -6,7 +6,8 @@ from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import NEEDED, REPLACEABLE, USED
 from equinotes.audit.protocols.second.runs import FOUR, MAIN
 from equinotes.audit.report import ledger
-from equinotes.audit.report.deciding import Chart, chart, six_rows, size_of, structured, without_low
+from equinotes.audit.report.deciding import Chart, chart, six_rows, size_of, without_low
+from equinotes.audit.report.structure import structured
 
 
 def front(tables: Tables) -> dict[str, Any]:
@@ -17,8 +18,8 @@ def front(tables: Tables) -> dict[str, Any]:
     NaN where it is not known, with the ends of their intervals (`damage_low`, ...); `used`: how many of them are shown to be
     used; `seeds` that were examined. Of the network with `many` orders: `gained`, orders above 0 whose latents gain structure by
     training (interval above 0), and `level`, the others; `ignored`: whether orders 1 and 2 may still be ignored by it. `ladder`:
-    the error without orders 1 and 2 by rung (see `without_low`), and `full`, that under the paper's settings while it has too few
-    seeds for the rule (see `six_rows`).
+    the error without orders 1 and 2 by rung (see `without_low`), and `full`, that under the paper's settings while the rule does
+    not count it (see `six_rows`).
     """
     own, found, rows = size_of(MAIN), chart(tables, FOUR), six_rows(tables)
     shown = [_shown(found, l) for l in FOUR[1:]]

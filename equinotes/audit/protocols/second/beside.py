@@ -109,9 +109,10 @@ def _papers_settings(evidence: Evidence) -> dict[str, Any]:
     """C3: the same comparison of errors under the paper's settings, whatever the number of seeds, and what the paper prints.
 
     `change` and `last`: relative change of the mean error, by averaged weights and by the last iterate; `errors` [eV] of both
-    under averaged weights, and `best`, those at the rung `rung` that decides; `seeds` and `devices` of both; `printed`: the
-    change between the paper's two numbers; `scatter`: the largest factor between two seeds of one of these networks under
-    one of all other settings that they were trained with (NaN where none has two seeds).
+    under averaged weights, and `best`, those at `rung`, the highest other one where the comparison counts ("" and NaN without
+    one); `seeds` and `devices` of both; `judged`: whether the rule counts the comparison; `printed`: the change between the
+    paper's two numbers; `scatter`: the largest factor between two seeds of one of these networks under one of all other settings
+    that they were trained with (NaN where none has two seeds).
     """
     pair = Network(FOUR, 16), Network(WITHOUT, 16)
     judged, last = ([evidence.errors(network, TOP, column) for network in pair] for column in (JUDGED, BESIDE))
@@ -121,13 +122,14 @@ def _papers_settings(evidence: Evidence) -> dict[str, Any]:
     lower = [of for _, of in runs[runs["scale"] != TOP].groupby(["ls", *SETTINGS_OF])[JUDGED] if len(of) > 1]
     devices = runs[runs["scale"] == TOP].groupby("ls")["device_name"].unique()
     printed = [printed_error(network.ls, network.mul, SETTINGS.epochs) for network in pair]
-    rung = evidence.decisive(*pair).scale
+    rung = next((scale for scale in reversed(SCALES) if scale != TOP and not evidence.comparison(*pair, scale).why), "")
     return {
         "first": str(pair[0]), "second": str(pair[1]), "seeds": [len(errors) for errors in judged],
         "change": _of_means(*judged), "last": _of_means(*last),
         "errors": [_mean_of(errors) for errors in judged],
         "rung": rung, "best": [_mean_of(evidence.errors(network, rung)) for network in pair],
-        "devices": [", ".join(devices[network.ls]) for network in pair],
+        "devices": [", ".join(sorted(map(str, devices[network.ls]))) for network in pair],
+        "judged": not evidence.comparison(*pair, TOP).why,
         "printed": printed[1] / printed[0] - 1 if printed[0] and printed[1] else None,
         "scatter": max((float(of.max() / of.min()) for of in lower), default=float("nan")),
     }  # fmt: skip

@@ -159,12 +159,10 @@ def test_the_order_of_two_networks_is_said_as_found(second, seeds, order):
     assert f"under its own settings we {order} the order of the two that the paper prints" in said
     lower = "from epoch 9 on (90 steps) the error without them is the lower one" in said
     assert lower == ("turns during training" in said) == (second < 1)
-        second < 1
-    )
     assert ("the fit itself turns, not only generalisation" in said) == (second < 1)
     assert ("both errors are higher than after 500 steps" in said) == (second > 1)
     assert ("here the two networks by one of 2.50" in said) == ("What is not known" in said) == (seeds < 3)
-    assert (["one seed each" in said, "2 seeds each" in said]) == [seeds == 1, seeds == 2]
+    assert ["one seed each" in said, "2 seeds each" in said] == [seeds == 1, seeds == 2]
     assert ("whether the devices matter" in said) == (seeds == 2)
     assert text("top_pair", full={}, turning={}, finished=[]).strip() == ""
 

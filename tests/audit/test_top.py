@@ -143,10 +143,7 @@ def test_two_networks_are_drawn_in_one_panel(tables):
     plt.close("all")
 
 
-@pytest.mark.parametrize(
-    ("second", "seeds", "order"),
-    [(0.4, 1, "we find the order"), (2.5, 2, "we do not find the order"), (2.5, 3, "we do not find the order")],
-)
+@pytest.mark.parametrize(("second", "seeds", "order"), [(0.4, 1, "find"), (2.5, 2, "do not find"), (2.5, 3, "do not find")])
 def test_the_order_of_two_networks_is_said_as_found(second, seeds, order):
     text = sentences("top")
     full = {"first": "0–4 (16)", "second": "0, 3–6 (16)", "seeds": [seeds, seeds], "change": second - 1, "last": second - 1,

@@ -4,10 +4,11 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from equinotes.audit.protocol import named
-from equinotes.audit.protocols.strategies.claims import CLAIMS, NULL
+from equinotes.audit.protocols.strategies.claims import CLAIMS, NULL, OPEN
 from equinotes.audit.protocols.strategies.runs import COEFFICIENTS, NULLS
 from equinotes.audit.report import strategies
 from equinotes.audit.tables import load_all
@@ -108,16 +109,46 @@ def test_what_controls_do_alone_follows_from_the_stored_errors():
     assert 'curriculum="falling"' not in said, "its interval holds zero"
 
 
+def test_plain_networks_and_the_cost_of_an_epoch_follow_from_the_stored_runs():
+    tables = load_all(None, named("strategies"))
+    runs = tables["runs"].query("experiment == 'plain' and network == 'paper'")
+    errors = runs.groupby([runs["ls"].map(max), "gate"])["average_mae_eV"].mean()
+    found = strategies.plain(tables)
+    assert list(found["errors"].values()) == pytest.approx(
+        [errors[key] for key in ((2, False), (2, True), (4, False), (4, True))]
+    )
+    curves = tables["metrics"][tables["metrics"]["run_id"].isin(runs["run_id"])]
+    last, before = (np.log(curves[curves["epoch"] == epoch]["val_average_mae_eV"]).mean() for epoch in (4, 3))
+    assert found["earlier"] == pytest.approx(np.exp(before - last) - 1)
+    assert strategies.plain(tables | {"runs": tables["runs"].iloc[:0]}) == {}
+
+
+@pytest.mark.parametrize(("plain", "control", "expected"), [
+    ((-0.3, -0.2), (0.1, 0.2), True), ((0.1, 0.2), (-0.3, -0.2), True), ((-0.3, -0.2), (-0.2, -0.1), False),
+    ((-0.3, -0.2), (-0.1, 0.2), False), ((-0.3, 0.1), (0.1, 0.2), False),
+])  # fmt: skip
+def test_between_asks_for_two_shown_differences_of_unlike_signs(monkeypatch, tables, plain, control, expected):
+    row = {"name": "skips none", "error": dict(zip(("low", "high"), plain, strict=True)),
+           "against_control": dict(zip(("low", "high"), control, strict=True))}  # fmt: skip
+    monkeypatch.setattr(strategies, "verdict_rows", lambda tables: [row])
+    monkeypatch.setattr(strategies, "judge", lambda tables: pd.DataFrame(
+        [{"claim": "skips none", "verdict": OPEN, "numbers": {}}]))  # fmt: skip
+    found = strategies.practice(tables)
+    assert (found["between"], found["open"]) == ((["skips none"], []) if expected else ([], ["skips none"]))
+
+
 def test_each_advice_is_a_paragraph_of_its_own():
-    kinds = ("helps", "harms", "moves", "nothing", "control", "null", "open", "missing")
-    alone = [{"name": "a_control", "change": 0.2, "low": 0.1, "high": 0.3}]
-    said = sentences("strategies")("practice", found={kind: [f"one that {kind}"] for kind in kinds} | {"alone": alone})
-    assert sum(part.strip().startswith("**") for part in said.split("\n\n")) == 8
-    assert said.count("**") == 16, "each of them has one lead"
+    kinds = ("helps", "harms", "moves", "nothing", "control", "null", "between", "open", "missing")
+    names = ("a_control", 'skips="scaled"')
+    alone = [{"name": name, "change": -0.2, "low": -0.3, "high": -0.1} for name in names]
+    more = {"alone": alone, "margin": 0.05}
+    said = sentences("strategies")("practice", found={kind: [f"one that {kind}"] for kind in kinds} | more)
+    assert sum(part.strip().startswith("**") for part in said.split("\n\n")) == 10
+    assert said.count("**") == 20, "each of them has one lead"
 
 
 def test_nothing_is_said_to_help_where_all_is_open():
-    kinds = ("helps", "harms", "moves", "nothing", "control", "null", "missing", "alone")
-    found = {kind: [] for kind in kinds} | {"open": ["dipole"]}
+    kinds = ("helps", "harms", "moves", "nothing", "control", "null", "between", "missing", "alone")
+    found = {kind: [] for kind in kinds} | {"open": ["dipole"], "margin": 0.05}
     said = sentences("strategies")("practice", found=found)
     assert said.startswith("**Nothing is shown to lower the error more than its control does**")

@@ -8,7 +8,7 @@ import pandas as pd
 from equinotes.analysis.inference import Estimate, averaged, paired
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.strategies import claims
-from equinotes.audit.protocols.strategies.rules import Evidence, effects_table, judge
+from equinotes.audit.protocols.strategies.rules import Evidence, effects_table, judge, mean_of
 from equinotes.audit.protocols.strategies.runs import ATTENTION, COEFFICIENTS, NETWORKS, SEEDS, choice, nets_of, sides, tried
 from equinotes.config import RunConfig
 
@@ -18,23 +18,55 @@ NETS = {**NETWORKS, **ATTENTION}
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
     """One row per strategy: `name`, `verdict`, `coefficient` (missing where none was chosen), `networks` (their number; 0 where
-    not all were run), `low` and `high` (the least and the largest relative change of an error among them), and on average over
-    them `error` and `against_control` (relative changes) and `use` (of the orders above 0 that decide; None where it was not
-    measured).
+    not all were run).
+
+    Of those that were run: `least` and `most` (the least and the largest relative change of an error among the networks); and on
+    average over them `error` and `against_control` (relative changes with intervals), `use` and `use_against_control` (of the
+    orders above 0 that decide; None where they were not measured).
     """
-    rows = []
+    evidence, rows = Evidence(tables), []
     for row in judge(tables).to_dict("records"):
-        numbers = dict(row["numbers"])
-        coefficient = numbers.pop("coefficient", np.nan) if row["claim"] in COEFFICIENTS else np.nan
-        numbers.pop("coefficient", None)
-        found: dict[str, Any] = {"name": row["claim"], "verdict": row["verdict"], "coefficient": coefficient, "networks": 0}
-        if average := numbers.pop("average", None):
-            changes = [of["error"] for of in numbers.values()]
-            found |= {"networks": len(changes), "low": min(changes), "high": max(changes)}
-            found |= {"error": average["error"], "against_control": average["against_control"]}
-            found["use"] = None if np.isnan(average["use"]) else average["use"]
+        name, numbers = row["claim"], row["numbers"]
+        coefficient = numbers.get("coefficient", np.nan) if name in COEFFICIENTS else np.nan
+        found: dict[str, Any] = {"name": name, "verdict": row["verdict"], "coefficient": coefficient, "networks": 0}
+        if numbers:
+            effects = evidence.effects(name)
+            error, use = mean_of([effect.error for effect in effects]), mean_of([effect.use for effect in effects])
+            changes = [float(np.expm1(effect.error.plain.value)) for effect in effects]
+            found |= {"networks": len(changes), "least": min(changes), "most": max(changes)}
+            found |= {"error": _change(error.plain), "against_control": _change(error.control)}
+            found |= {"use": _known(use.plain), "use_against_control": _known(use.control)}
         rows.append(found)
     return rows
+
+
+def _change(ratio: Estimate) -> dict[str, float]:
+    """A log ratio as a relative change with its interval."""
+    ends = np.expm1([ratio.value, *ratio.interval(1 - 2 * claims.ALPHA)]).tolist()
+    return dict(zip(("change", "low", "high"), ends, strict=True))
+
+
+def _known(estimate: Estimate) -> float | None:
+    return None if np.isnan(estimate.value) else estimate.value
+
+
+def plain(tables: Tables) -> dict[str, Any]:
+    """The networks without a strategy: `errors`, mean over seeds on test molecules [eV] by name, averaged weights; `earlier`, the
+    relative change of the validation error from the last epoch to the one before, geometric mean over networks and seeds;
+    `linear`, the error of the best linear baseline. {} where none is stored.
+    """
+    evidence, metrics = Evidence(tables), tables["metrics"]
+    seeds = {name: [net.but(seed=seed).run_id for seed in range(SEEDS[net.ls])] for name, net in NETWORKS.items()}
+    ids = [run_id for some in seeds.values() for run_id in some]
+    if not set(ids) <= set(evidence.errors):
+        return {}
+    curves = metrics[metrics["run_id"].isin(ids)].pivot(index="epoch", columns="run_id", values="val_average_mae_eV")
+    logs = np.log(curves.sort_index().to_numpy())
+    linear = tables["baselines"]["mae_eV"] if "baselines" in tables else ()
+    return {
+        "errors": {name: float(np.mean([evidence.errors[run_id] for run_id in some])) for name, some in seeds.items()},
+        "earlier": float(np.expm1((logs[-2] - logs[-1]).mean())), "linear": float(min(linear)) if len(linear) else None,
+    }  # fmt: skip
 
 
 def choosing_rows(tables: Tables) -> list[dict[str, Any]]:
@@ -58,8 +90,7 @@ def control_rows(tables: Tables) -> list[dict[str, Any]]:
         found = [alone for net in plain if (alone := _control_alone(evidence, claim.name, net))]
         if len(found) == len(plain):
             name, estimate = found[0][0], averaged([each for _, each in found])
-            ends = np.expm1([estimate.value, *estimate.interval(1 - 2 * claims.ALPHA)]).tolist()
-            rows[name] = {"name": name, "change": ends[0], "low": ends[1], "high": ends[2]}
+            rows[name] = {"name": name, **_change(estimate)}
     return list(rows.values())
 
 
@@ -80,8 +111,9 @@ def _control_alone(evidence: Evidence, strategy: str, plain: RunConfig) -> tuple
 
 def practice(tables: Tables) -> dict[str, Any]:
     """Names of the strategies by what they do: `helps`, `harms`, `moves` (use alone), `nothing`, `control` (as much as their
-    control), `null`, `open`, `missing`; `early`: those of them that lack seeds. `alone`: rows of `control_rows` whose interval
-    excludes zero and whose change reaches the margin.
+    control), `null`, `between` (open, with an error between that of the plain network and that of the control), `open` (the
+    others), `missing`; `early`: those that are short of seeds. `alone`: rows of `control_rows` whose interval excludes zero and
+    whose change reaches the `margin`.
     """
     judged = judge(tables).to_dict("records")
     of = {row["claim"]: row["verdict"] for row in judged}
@@ -96,7 +128,16 @@ def practice(tables: Tables) -> dict[str, Any]:
     found = {kind: [name for name, verdict in of.items() if verdict in verdicts] for kind, verdicts in kinds.items()}
     alone = [row for row in control_rows(tables) if row["low"] * row["high"] > 0 and abs(row["change"]) >= claims.MARGIN]
     early = [row["claim"] for row in judged if _lacks_seeds(row["claim"], row["numbers"])]
-    return found | {"early": early, "alone": alone}
+    between = [row["name"] for row in verdict_rows(tables) if row["name"] in found["open"] and _between(row)]
+    found["open"] = [name for name in found["open"] if name not in between]
+    return found | {"early": early, "alone": alone, "between": between, "margin": claims.MARGIN}
+
+
+def _between(row: dict[str, Any]) -> bool:
+    """Whether the error lies between those of the plain network and of the control, both differences shown."""
+    ends = [row[against][end] for against in ("error", "against_control") for end in ("low", "high")]
+    signs = np.sign(ends)
+    return bool(signs[0] == signs[1] != signs[2] == signs[3] and 0 not in signs)
 
 
 def _lacks_seeds(strategy: str, numbers: dict[str, Any]) -> bool:

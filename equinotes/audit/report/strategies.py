@@ -58,7 +58,7 @@ def plain(tables: Tables) -> dict[str, Any]:
     evidence, metrics = Evidence(tables), tables["metrics"]
     seeds = {name: [net.but(seed=seed).run_id for seed in range(SEEDS[net.ls])] for name, net in NETWORKS.items()}
     ids = [run_id for some in seeds.values() for run_id in some]
-    if not set(ids) <= set(evidence.errors):
+    if not set(ids) <= set(evidence.errors) & set(metrics["run_id"]):
         return {}
     curves = metrics[metrics["run_id"].isin(ids)].pivot(index="epoch", columns="run_id", values="val_average_mae_eV")
     logs = np.log(curves.sort_index().to_numpy())

@@ -52,6 +52,15 @@ class Estimate(NamedTuple):
         half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
         return self.value - half, self.value + half
 
+    def relative(self, level: float) -> dict[str, float]:
+        """Of a log ratio: the relative `change`, and the ends of its interval, `low` and `high`.
+
+        >>> {name: round(end, 3) for name, end in Estimate(float(np.log(1.1)), 0.1, 4).relative(0.9).items()}
+        {'change': 0.1, 'low': -0.111, 'high': 0.361}
+        """
+        ends = np.expm1([self.value, *self.interval(level)]).tolist()
+        return dict(zip(("change", "low", "high"), ends, strict=True))
+
     def _tail(self, distance: float) -> float:
         if not self.error > 0:
             return 0.0 if self.error == 0 and distance > 0 else 1.0

@@ -78,7 +78,7 @@ def plot_two_networks(table: pd.DataFrame, names: tuple[str, str]) -> Figure:
         ax.plot(table["epoch"], table[column], color=SERIES(float(place)), linestyle=SERIES_LINES[place], label=f"orders {name}")
     ax.set(xlabel="epoch", ylabel="validation MAE [eV]", yscale="log")
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.legend()
+    ax.legend(loc="lower left")
     return figure
 
 

@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from equinotes.audit.protocol import named
@@ -128,11 +127,9 @@ def test_plain_networks_and_the_cost_of_an_epoch_follow_from_the_stored_runs():
     ((-0.3, -0.2), (-0.1, 0.2), False), ((-0.3, 0.1), (0.1, 0.2), False),
 ])  # fmt: skip
 def test_between_asks_for_two_shown_differences_of_unlike_signs(monkeypatch, tables, plain, control, expected):
-    row = {"name": "skips none", "error": dict(zip(("low", "high"), plain, strict=True)),
+    row = {"name": "skips none", "verdict": OPEN, "early": False, "error": dict(zip(("low", "high"), plain, strict=True)),
            "against_control": dict(zip(("low", "high"), control, strict=True))}  # fmt: skip
     monkeypatch.setattr(strategies, "verdict_rows", lambda tables: [row])
-    monkeypatch.setattr(strategies, "judge", lambda tables: pd.DataFrame(
-        [{"claim": "skips none", "verdict": OPEN, "numbers": {}}]))  # fmt: skip
     found = strategies.practice(tables)
     assert (found["between"], found["open"]) == ((["skips none"], []) if expected else ([], ["skips none"]))
 

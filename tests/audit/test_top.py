@@ -134,7 +134,7 @@ def test_the_order_of_two_networks_by_epoch_follows_from_the_stored_curves(table
     assert top.turning(planted(tables)) == {} and top.by_epoch(planted(tables)).empty
 
 
-def test_two_networks_are_drawn_in_one_panel(tables):
+def test_two_networks_are_drawn_in_one_panel():
     table = pd.DataFrame({"epoch": [1, 2], "first": [2.0, 1.0], "second": [3.0, 0.5]})
     (ax,) = plot_two_networks(table, ("a", "b")).axes
     assert [line.get_ydata().tolist() for line in ax.lines] == [[2.0, 1.0], [3.0, 0.5]]

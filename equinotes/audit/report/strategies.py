@@ -14,11 +14,13 @@ from equinotes.config import RunConfig
 
 NETS = {**NETWORKS, **ATTENTION}
 """Every network of the protocol by its name."""
+LEVEL = 1 - 2 * claims.ALPHA
+"""Of the intervals: one-sided tests at `ALPHA` reject what lies outside."""
 
 
 def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
     """One row per strategy: `name`, `verdict`, `coefficient` (missing where none was chosen), `networks` (their number; 0 where
-    not all were run).
+    not all were run), `early` (whether fewer seeds than planned were judged).
 
     Of those that were run: `least` and `most` (the least and the largest relative change of an error among the networks); and on
     average over them `error` and `against_control` (relative changes with intervals), `use` and `use_against_control` (of the
@@ -29,21 +31,16 @@ def verdict_rows(tables: Tables) -> list[dict[str, Any]]:
         name, numbers = row["claim"], row["numbers"]
         coefficient = numbers.get("coefficient", np.nan) if name in COEFFICIENTS else np.nan
         found: dict[str, Any] = {"name": name, "verdict": row["verdict"], "coefficient": coefficient, "networks": 0}
+        found["early"] = bool(numbers) and any(numbers[net]["seeds"] < SEEDS[of.ls] for net, of in nets_of(name).items())
         if numbers:
             effects = evidence.effects(name)
             error, use = mean_of([effect.error for effect in effects]), mean_of([effect.use for effect in effects])
             changes = [float(np.expm1(effect.error.plain.value)) for effect in effects]
             found |= {"networks": len(changes), "least": min(changes), "most": max(changes)}
-            found |= {"error": _change(error.plain), "against_control": _change(error.control)}
+            found |= {"error": error.plain.relative(LEVEL), "against_control": error.control.relative(LEVEL)}
             found |= {"use": _known(use.plain), "use_against_control": _known(use.control)}
         rows.append(found)
     return rows
-
-
-def _change(ratio: Estimate) -> dict[str, float]:
-    """A log ratio as a relative change with its interval."""
-    ends = np.expm1([ratio.value, *ratio.interval(1 - 2 * claims.ALPHA)]).tolist()
-    return dict(zip(("change", "low", "high"), ends, strict=True))
 
 
 def _known(estimate: Estimate) -> float | None:
@@ -86,26 +83,26 @@ def control_rows(tables: Tables) -> list[dict[str, Any]]:
     """
     evidence, rows = Evidence(tables), dict[str, dict[str, Any]]()
     for claim in claims.CLAIMS:
-        plain = nets_of(claim.name).values()
-        found = [alone for net in plain if (alone := _control_alone(evidence, claim.name, net))]
-        if len(found) == len(plain):
+        nets = nets_of(claim.name).values()
+        found = [alone for net in nets if (alone := _control_alone(evidence, claim.name, net))]
+        if len(found) == len(nets):
             name, estimate = found[0][0], averaged([each for _, each in found])
-            rows[name] = {"name": name, **_change(estimate)}
+            rows[name] = {"name": name, **estimate.relative(LEVEL)}
     return list(rows.values())
 
 
-def _control_alone(evidence: Evidence, strategy: str, plain: RunConfig) -> tuple[str, Estimate] | None:
+def _control_alone(evidence: Evidence, strategy: str, net: RunConfig) -> tuple[str, Estimate] | None:
     """How a control is switched on, and its log ratio to the plain network; None without a control or with too few seeds."""
-    both = sides(strategy, plain, evidence.chosen)
-    if both is None or both[1] == plain:
+    both = sides(strategy, net, evidence.chosen)
+    if both is None or both[1] == net:
         return None
     control = both[1]
-    pairs = [[config.but(seed=seed).run_id for config in (plain, control)] for seed in range(SEEDS[plain.ls])]
+    pairs = [[config.but(seed=seed).run_id for config in (net, control)] for seed in range(SEEDS[net.ls])]
     logs = np.log([[evidence.errors[run_id] for run_id in pair] for pair in pairs if set(pair) <= set(evidence.errors)])
     if len(logs) < claims.MIN_SEEDS:
         return None
     settings = {"curriculum": control.curriculum, "skips": control.skips}
-    changed = [f'{name}="{value}"' for name, value in settings.items() if value != getattr(plain, name)]
+    changed = [f'{name}="{value}"' for name, value in settings.items() if value != getattr(net, name)]
     return (changed or list(control.terms))[0], paired(*logs.T)
 
 
@@ -115,8 +112,8 @@ def practice(tables: Tables) -> dict[str, Any]:
     others), `missing`; `early`: those that are short of seeds. `alone`: rows of `control_rows` whose interval excludes zero and
     whose change reaches the `margin`.
     """
-    judged = judge(tables).to_dict("records")
-    of = {row["claim"]: row["verdict"] for row in judged}
+    rows = verdict_rows(tables)
+    of = {row["name"]: row["verdict"] for row in rows}
     kinds = {
         "helps": (claims.HELPS,),
         "harms": (claims.HARMS,),
@@ -127,8 +124,8 @@ def practice(tables: Tables) -> dict[str, Any]:
     kinds |= {"control": (claims.LIKE_CONTROL,), "open": (claims.OPEN,), "missing": (claims.NOT_RUN,)}
     found = {kind: [name for name, verdict in of.items() if verdict in verdicts] for kind, verdicts in kinds.items()}
     alone = [row for row in control_rows(tables) if row["low"] * row["high"] > 0 and abs(row["change"]) >= claims.MARGIN]
-    early = [row["claim"] for row in judged if _lacks_seeds(row["claim"], row["numbers"])]
-    between = [row["name"] for row in verdict_rows(tables) if row["name"] in found["open"] and _between(row)]
+    early = [row["name"] for row in rows if row["early"]]
+    between = [row["name"] for row in rows if row["name"] in found["open"] and _between(row)]
     found["open"] = [name for name in found["open"] if name not in between]
     return found | {"early": early, "alone": alone, "between": between, "margin": claims.MARGIN}
 
@@ -138,11 +135,6 @@ def _between(row: dict[str, Any]) -> bool:
     ends = [row[against][end] for against in ("error", "against_control") for end in ("low", "high")]
     signs = np.sign(ends)
     return bool(signs[0] == signs[1] != signs[2] == signs[3] and 0 not in signs)
-
-
-def _lacks_seeds(strategy: str, numbers: dict[str, Any]) -> bool:
-    """Whether fewer seeds than planned were judged."""
-    return bool(numbers) and any(numbers[name]["seeds"] < SEEDS[net.ls] for name, net in nets_of(strategy).items())
 
 
 def drawn(tables: Tables, network: str) -> tuple[pd.DataFrame, list[str]]:

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from equinotes.audit.protocol import Tables, steps
-from equinotes.audit.protocols.second.beside import SETTINGS
 from equinotes.audit.protocols.second.evidence import Evidence, Network
-from equinotes.audit.protocols.second.runs import FOUR, MAIN, WITHOUT
+from equinotes.audit.protocols.second.runs import FOUR, MAIN, PAPERS, WITHOUT
 from equinotes.audit.report.errors import READINGS
 from equinotes.audit.reported import printed_error
 
@@ -43,11 +42,11 @@ def finished(tables: Tables) -> list[dict[str, Any]]:
         last = errors["last iterate"]
         ratios = {reading: reported / value for reading, value in last.items()} if reported else {}
         rows.append({
-            "network": str(Network(ls, mul)), "seeds": len(runs), "epochs": SETTINGS.epochs,
-            "steps": steps(SETTINGS), "errors": errors, "reported": reported, "ratios": ratios,
+            "network": str(Network(ls, mul)), "seeds": len(runs), "epochs": PAPERS.epochs,
+            "steps": steps(PAPERS), "errors": errors, "reported": reported, "ratios": ratios,
             "nearest": min(ratios, key=lambda reading: abs(np.log(ratios[reading])), default=None),
             "since": _since(tables, runs["run_id"].tolist(), reported),
-            "linear": evidence.baselines.get(SETTINGS.num_train), "judged": float(np.mean(list(judged))) if judged else None,
+            "linear": evidence.baselines.get(PAPERS.num_train), "judged": float(np.mean(list(judged))) if judged else None,
             "late": _late(tables, runs["run_id"].tolist()), "late_epochs": LATE,
         })  # fmt: skip
     return rows
@@ -102,7 +101,7 @@ def by_epoch(tables: Tables) -> pd.DataFrame:
         for column in ("val_average_mae_eV", "train_mae_eV")
     )
     change = valid["second"] / valid["first"] - 1
-    per_epoch = steps(SETTINGS) // SETTINGS.epochs
+    per_epoch = steps(PAPERS) // PAPERS.epochs
     table = valid.assign(change=change, fitted=train["second"] / train["first"] - 1, steps=valid.index.astype(int) * per_epoch)
     return table.reset_index(names="epoch")
 
@@ -140,14 +139,14 @@ def _validated(row: Any, prefix: str) -> dict[str, float]:
 
 
 def _reported(ls: tuple[int, ...], mul: int) -> float | None:
-    return printed_error(ls, mul, SETTINGS.epochs)
+    return printed_error(ls, mul, PAPERS.epochs)
 
 
 def _late(tables: Tables, run_ids: list[str]) -> float:
     curves = tables["metrics"][tables["metrics"]["run_id"].isin(run_ids)].pivot(
         index="epoch", columns="run_id", values="val_average_mae_eV"
     )
-    ends, before = (curves.loc[epoch].to_numpy() for epoch in (SETTINGS.epochs, SETTINGS.epochs - LATE))
+    ends, before = (curves.loc[epoch].to_numpy() for epoch in (PAPERS.epochs, PAPERS.epochs - LATE))
     return float(np.mean(ends / before - 1))
 
 
@@ -159,4 +158,4 @@ def _since(tables: Tables, run_ids: list[str], reported: float | None) -> int | 
     largest = np.maximum(metrics["val_rmse_eV"], metrics["val_rmse_eV"] ** 2)
     above = metrics["epoch"][np.maximum(largest, metrics["val_mae_eV"]) >= reported]
     since = int(above.max()) + 1 if len(above) else 1
-    return since if since <= SETTINGS.epochs else None
+    return since if since <= PAPERS.epochs else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from equinotes.analysis.inference import Estimate, log_ratio
+from equinotes.analysis.inference import log_ratio
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second.claims import MARGIN, MIN_SEEDS, REPLACEABLE, STRUCTURE, USED
 from equinotes.audit.protocols.second.evidence import (
@@ -17,24 +17,19 @@ from equinotes.audit.protocols.second.evidence import (
     INTERVAL,
     JUDGED,
     LOG_MARGIN,
+    OF_SCALE,
     SCORE,
     Evidence,
     Network,
     answers,
     cells_of,
-    change_of,
     order_of,
 )
 from equinotes.audit.protocols.second.parts import added_orders, foundation_model, same_errors, structure_gain
 from equinotes.audit.protocols.second.rules import judge
-from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
+from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, PAPERS, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
 from equinotes.audit.reported import counted_parameters, printed_error
-from equinotes.config import RunConfig
 
-SETTINGS = RunConfig.from_dict(SCALES[TOP])
-"""The paper's settings."""
-SETTINGS_OF = ["num_train", "epochs", "batch_size", "lr", "reference"]
-"""Columns that tell the settings of a run of one of these networks."""
 BY_ERRORS = ("C1", "C3", "C5")
 """Claims that are judged by test errors."""
 
@@ -51,12 +46,6 @@ def beside(tables: Tables, claim: str) -> dict[str, Any]:
     return NUMBERS[claim](Evidence(tables))
 
 
-def _change(ratio: Estimate) -> dict[str, float]:
-    """A log ratio as a relative change with its interval."""
-    found = change_of("change", ratio)
-    return {"change": found["change"], "low": found["change_low"], "high": found["change_high"]}
-
-
 def _added(evidence: Evidence) -> dict[str, Any]:
     """C1: each set against 0-2 with as many parameters, which controls are missing, and which sets differ little from 0-2."""
     parts = added_orders(evidence)
@@ -69,12 +58,12 @@ def _added(evidence: Evidence) -> dict[str, Any]:
         if comparison.why:
             missing.append(str(control))
         else:
-            controls.append({"name": str(added), "control": str(control), **_change(comparison.ratio)})
+            controls.append({"name": str(added), "control": str(control), **comparison.ratio.relative(INTERVAL)})
         if abs(part.estimate.value) < LOG_MARGIN:
             more = counted_parameters(*added) / counted_parameters(LOW, added.mul) - 1
-            near.append({"name": str(added), "more": more, "shown": part.outcome == "shown", **_change(part.estimate)})
+            near.append({"name": str(added), "more": more, "shown": part.outcome == "shown", **part.estimate.relative(INTERVAL)})
     surest = min(parts, key=lambda part: part.p_against)
-    last = {"name": surest.name.partition(" is ")[0], **_change(surest.last)}
+    last = {"name": surest.name.partition(" is ")[0], **surest.last.relative(INTERVAL)}
     return {"controls": controls, "missing": list(dict.fromkeys(missing)), "near": near, "last": last, "sets": len(parts),
             "margin": MARGIN}  # fmt: skip
 
@@ -101,7 +90,7 @@ def _papers_reference(evidence: Evidence) -> dict[str, Any]:
         if min(map(len, sides)) >= MIN_SEEDS:
             below = sum(bool(side.mean() < evidence.baselines.get(size, np.nan)) for side in sides)
             return {"first": str(Network(FOUR, 16)), "second": str(Network(WITHOUT, 16)), "molecules": size,
-                    "seeds": [len(side) for side in sides], "below": below, **_change(log_ratio(*sides))}  # fmt: skip
+                    "seeds": [len(side) for side in sides], "below": below, **log_ratio(*sides).relative(INTERVAL)}  # fmt: skip
     return {}
 
 
@@ -119,9 +108,9 @@ def _papers_settings(evidence: Evidence) -> dict[str, Any]:
     if not all(judged):
         return {}
     runs = evidence.runs[[network in pair for network in zip(evidence.runs["ls"], evidence.runs["mul"], strict=True)]]
-    lower = [of for _, of in runs[runs["scale"] != TOP].groupby(["ls", *SETTINGS_OF])[JUDGED] if len(of) > 1]
+    lower = [of for _, of in runs[runs["scale"] != TOP].groupby(["ls", *OF_SCALE])[JUDGED] if len(of) > 1]
     devices = runs[runs["scale"] == TOP].groupby("ls")["device_name"].unique()
-    printed = [printed_error(network.ls, network.mul, SETTINGS.epochs) for network in pair]
+    printed = [printed_error(network.ls, network.mul, PAPERS.epochs) for network in pair]
     rung = next((scale for scale in reversed(SCALES) if scale != TOP and not evidence.comparison(*pair, scale).why), "")
     return {
         "first": str(pair[0]), "second": str(pair[1]), "seeds": [len(errors) for errors in judged],
@@ -191,7 +180,7 @@ def _used_all_the_same(evidence: Evidence) -> dict[str, Any]:
     nearest = min((evidence.decisive(*pair) for pair in pairs), key=lambda comparison: abs(comparison.ratio.value))
     orders = [{"l": row["l"], "change": row["cost"], "low": row["cost_low"], "high": row["cost_high"]}
               for row in used.to_dict("records")]  # fmt: skip
-    unpaired = {"name": f"{nearest.second} in place of {nearest.first}", **_change(nearest.ratio)}
+    unpaired = {"name": f"{nearest.second} in place of {nearest.first}", **nearest.ratio.relative(INTERVAL)}
     return {"network": str(Network(FOUR, 16)), "orders": orders, "unpaired": unpaired, "margin": MARGIN}
 
 

@@ -279,5 +279,5 @@ def answers(evidence: Evidence, network: Network, *, at: str = "") -> pd.DataFra
 
 def change_of(name: str, ratio: Estimate) -> dict[str, float]:
     """A log ratio and its interval as relative changes."""
-    low, high = ratio.interval(INTERVAL)
-    return {name: float(np.expm1(ratio.value)), f"{name}_low": float(np.expm1(low)), f"{name}_high": float(np.expm1(high))}
+    found = ratio.relative(INTERVAL)
+    return {name: found["change"], f"{name}_low": found["low"], f"{name}_high": found["high"]}

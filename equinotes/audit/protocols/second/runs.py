@@ -37,6 +37,8 @@ SCALES: dict[str, dict] = {
 """The ladder, lowest rung first. The last: 98,130 steps, the paper's batches, rate and reference; 30 epochs, the paper's number
 for 16 channels (for 32 channels it has 100, so that rows with 32 channels are compared at epoch 30)."""
 FOOT, MAIN, UPPER, TOP = SCALES
+PAPERS = RunConfig.from_dict(SCALES[TOP])
+"""The paper's settings."""
 
 
 def experiments() -> dict[str, list[RunConfig]]:

@@ -21,8 +21,8 @@ from equinotes.networks.adapted import Adapted
 from equinotes.networks.sevennet import MODELS, VERSION, build_sevennet
 from equinotes.support.files import write_atomically
 
-RANDOM_SEEDS = 3
-"""Draws of random weights."""
+RANDOM_SEEDS = 10
+"""Draws of random weights, the replicates of the null of structure."""
 TRAINED, RANDOM = "trained", "random"
 TABLES = {
     "foundation": "damage", "foundation_structure": "structure", "foundation_norms": "norms", "foundation_pictures": "pictures",

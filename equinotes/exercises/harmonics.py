@@ -60,8 +60,8 @@ def characters(answer: Answer) -> int:
 
 
 def bending_energy(cosine: np.ndarray) -> np.ndarray:
-    """Made-up bending energy of water [eV]: harmonic in the angle, 4.4 eV/rad^2 about 104.5 degrees."""
-    return 2.2 * (np.arccos(cosine) - np.radians(104.5)) ** 2
+    """Bending energy of water [eV]: harmonic in the angle, 4.35 eV/rad^2 about 104.5 degrees."""
+    return 4.35 / 2 * (np.arccos(cosine) - np.radians(104.5)) ** 2
 
 
 def legendre_fit(answer: Answer) -> int:

@@ -231,6 +231,11 @@ def correct(reached, permutations):
     return (reached + 1) / (permutations + 1)
 
 
+def one_maximum_for_all(logits, target, atoms):
+    powers = np.exp(logits - logits.max())
+    return powers / np.bincount(target, powers, atoms)[target]
+
+
 WRONG = [
     ("decompose", lambda A: (np.trace(A) * np.eye(3), (A - A.T) / 2, A), "divide by 3"),
     ("decompose", lambda A: (np.trace(A) / 3 * np.eye(3), A - A.T, A), "Take half of A - A^T"),
@@ -289,6 +294,7 @@ WRONG = [
     ("attention", lambda x, target, atoms: np.exp(x - x.max()), "not divided by the sum"),
     ("attention", lambda x, target, atoms: x / np.bincount(target, x, atoms)[target], "take the exponential first"),
     ("attention", lambda x, target, atoms: np.exp(x) / np.bincount(target, np.exp(x), atoms)[target], "too large for a float"),
+    ("attention", one_maximum_for_all, "largest logit of each atom"),
     ("angular_spectrum", lambda v, w, l: spectrum(v, w, l, own=False), "pairs of a neighbour with itself are missing"),
     ("angular_spectrum", lambda v, w, l: (spectrum(v, w, l) + (w**2).sum()) / 2, "Each pair counts twice"),
     ("melt", lambda a, b, k: shared(nearest(a, k, 0), nearest(b, k, 0)) / k / len(a), "its own nearest neighbour"),

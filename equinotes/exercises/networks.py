@@ -6,7 +6,9 @@ import numpy as np
 
 from equinotes.exercises.checking import Answer, Miss, as_array, case_seed, expect
 
-NOT_FINITE = "exp(1000) is too large for a float, and exp(-1000) is zero. Take the largest logit of each atom off that atom's logits."
+NOT_FINITE = (
+    "exp(1000) is too large for a float, and exp(-1000) is zero. Take the largest logit of each atom off that atom's logits."
+)
 
 
 def attention(answer: Answer) -> int:

@@ -24,6 +24,7 @@ from equinotes.config import RunConfig
 from equinotes.data.qm9 import load_qm9
 from equinotes.runs.store import AVERAGE, MODEL, Run
 from equinotes.support.progress import bar
+from equinotes.sweeps.cluster import affordable
 
 WORK = Path("runs", "diagnostics")
 """Where results of single networks are kept until they are gathered; like runs, nothing to commit."""
@@ -74,7 +75,7 @@ def diagnose(
 ) -> dict[str, int]:  # fmt: skip
     """Examine every complete run of `tasks` that was not examined yet, and write the tables of diagnostics into `out`.
 
-    `workers` processes (as many as cores unless given) with one thread each. Returns the rows of each table; rows of runs that
+    `workers` processes (as many as cores and memory allow unless given) with one thread each. Returns the rows of each table; rows of runs that
     were stored before and do not lie in `runs_dir` stay. A network that fails stops the others, and what is done is kept.
     Raises FileNotFoundError where no run is complete.
     """
@@ -89,7 +90,7 @@ def diagnose(
     folder.mkdir(parents=True, exist_ok=True)
     if waiting:
         _examine_all(
-            waiting, protocol.examine, Path(runs_dir), folder, min(len(waiting), workers or os.cpu_count() or 1), progress
+            waiting, protocol.examine, Path(runs_dir), folder, min(len(waiting), workers or affordable()), progress
         )
     return gather(todo, folder, out, protocol)
 

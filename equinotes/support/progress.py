@@ -19,8 +19,9 @@ def bar(
     *,
     unit: str = "it",
     leave: bool = True,
+    initial: int = 0,
 ) -> "tqdm[T]":
-    """A text progress bar on stderr; silent with `progress=False`.
+    """A text progress bar on stderr; silent with `progress=False`. What was done before, `initial`, counts in no rate.
 
     EQUINOTES_PROGRESS=0 in the environment disables all bars; the path of a terminal there redirects them to it, since executed
     notebooks store stderr. If stderr is not a terminal (a log), bars are updated every 10 s. EQUINOTES_BAR_LINE=1 draws them one
@@ -35,6 +36,7 @@ def bar(
     return tqdm(
         iterable,
         total=total,
+        initial=initial,
         desc=desc or None,
         disable=not progress or where == "0" or file is None,
         file=file,

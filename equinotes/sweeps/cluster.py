@@ -152,7 +152,7 @@ def local_workers(runs: int, workers: int | None, device: str = "auto") -> Itera
     from distributed import Client, LocalCluster
 
     gpus = visible_gpus(device)
-    count = min(runs, workers or len(gpus) or (1 if device.startswith("cuda") else _affordable(CPU_COUNT)))
+    count = min(runs, workers or len(gpus) or (1 if device.startswith("cuda") else affordable()))
     quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL + 1}
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -189,10 +189,12 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _affordable(cores: int) -> int:
+def affordable() -> int:
+    """How many processes the cores and the memory that this process may use allow, as a job on a cluster was given them."""
+    from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
 
-    return max(1, min(cores, int(MEMORY_LIMIT / 2**30 / GIB_PER_WORKER)))
+    return max(1, min(CPU_COUNT, int(MEMORY_LIMIT / 2**30 / GIB_PER_WORKER)))
 
 
 def _last_line(log: IO[bytes]) -> str:

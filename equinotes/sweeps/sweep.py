@@ -97,6 +97,7 @@ class _Sweep:
     epochs: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
     outcome: dict[str, tuple[str, str]] = field(default_factory=dict)
+    met: bool = False
 
     def run(self, progress: bool, keep_up: Callable[[int, int], None] | None = None) -> dict[str, tuple[str, str]]:
         """Train all and return status and error by run; `keep_up(running, failed)` replaces dead workers."""
@@ -106,7 +107,9 @@ class _Sweep:
             try:
                 self.running = {run_id: self._submit(run_id) for run_id in self.configs}
                 while self.running:
-                    if keep_up is not None:
+                    if keep_up is None:
+                        self._wait_aloud(shown)
+                    else:
                         keep_up(len(self.running), sum(status == "failed" for status, _ in self.outcome.values()))
                     with suppress(Empty):
                         self._hear(self.news.get(timeout=0.5), shown)
@@ -116,6 +119,13 @@ class _Sweep:
                     self.client.cancel(list(self.running.values()))
                 raise
         return self.outcome
+
+    def _wait_aloud(self, shown: "tqdm[Any]") -> None:
+        """Say so while no worker of the cluster has come: a queue may hold them back for hours."""
+        if self.met or shown.disable:
+            return
+        self.met = bool(self.client.nthreads())
+        shown.set_postfix_str("" if self.met else "waiting, since no worker is connected yet")
 
     def _submit(self, run_id: str) -> Any:
         future = self.client.submit(_train_one, self.configs[run_id], str(self.folder), self.device, self.topic, pure=False)

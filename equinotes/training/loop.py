@@ -112,8 +112,10 @@ def _train(run: Run, config: RunConfig, device: str, progress: bool, qm9: QM9, o
     state, split = begin(run, config, qm9, device)
     position = state.position
     done = position.epoch * config.num_train + position.step * config.batch_size
-    with bar(total=config.epochs * config.num_train, desc=f"ls={config.ls}", unit="mol", progress=progress) as shown:
-        shown.update(done)
+    total = config.epochs * config.num_train
+    with bar(total=total, desc=f"ls={config.ls}", unit="mol", progress=progress, initial=done) as shown:
+        if done and not shown.disable:
+            shown.write(f"{run.run_id} goes on in epoch {position.epoch + 1} of {config.epochs}", file=shown.fp)
         while position.epoch < config.epochs:
             _train_epoch(run, config, state, split, qm9, device, shown)
             row = end_epoch(config, state.position, split, qm9, lambda: both_predictions(state, qm9, split.val))

@@ -104,6 +104,26 @@ def test_a_cluster_is_used_by_its_address(tmp_path, cluster):
     assert load_run(SMOKE.run_id, tmp_path).complete
 
 
+def test_a_sweep_says_that_it_waits_for_workers_and_trains_when_one_comes(tmp_path, qm9, capsys):
+    from distributed import LocalCluster
+
+    quiet = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=0, threads_per_worker=1, processes=False, **quiet) as empty:
+        said = []
+
+        def come_late():
+            time.sleep(2)
+            said.append(capsys.readouterr().err)
+            empty.scale(1)
+
+        late = threading.Thread(target=come_late)
+        late.start()
+        table = sweep([SMOKE], runs_dir=tmp_path, scheduler=empty.scheduler_address)
+        late.join()
+    assert "no worker is connected yet" in said[0]
+    assert table["status"].tolist() == ["done"] and "no worker" not in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_sweep_that_ends_stops_its_runs_on_the_cluster(tmp_path, cluster, monkeypatch):
     module = import_module("equinotes.sweeps.sweep")
 

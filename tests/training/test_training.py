@@ -97,7 +97,7 @@ class Cut(Exception):
 
 
 @pytest.mark.parametrize("at_step", [1, 2, 3])
-def test_cut_off_within_an_epoch_it_ends_with_the_same_weights(smoke_run, qm9, tmp_path, monkeypatch, at_step):
+def test_cut_off_within_an_epoch_it_ends_with_the_same_weights(smoke_run, qm9, tmp_path, monkeypatch, capsys, at_step):
     import equinotes.training.loop as training
 
     monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
@@ -112,7 +112,8 @@ def test_cut_off_within_an_epoch_it_ends_with_the_same_weights(smoke_run, qm9, t
         with pytest.raises(Cut):
             train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
     assert load_run(SMOKE.run_id, tmp_path).status == "unfinished"
-    resumed = train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+    resumed = train(SMOKE, device="cpu", runs_dir=tmp_path, progress=True, qm9=qm9)
+    assert f"{SMOKE.run_id} goes on in epoch" in capsys.readouterr().err
     assert resumed.provenance["sittings"] == 2
     assert_same_weights(smoke_run, resumed)
     timings = ["seconds", "molecules_per_s"]

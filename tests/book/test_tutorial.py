@@ -61,6 +61,11 @@ def test_the_tutorials_commands_run_one_after_another(tmp_path, monkeypatch, cap
     runs = pd.read_csv(tmp_path / "alpha.csv")
     assert len(runs) == 6 and set(runs["target"]) == {"alpha"}
     assert (tmp_path / "executed" / "04_irrep_ablation.html").is_file()
+    (looked,) = blocks("own_question.md", "python")
+    names: dict = {}
+    exec(compile(looked.replace("diagnose(", "table = diagnose("), "own_question.md", "exec"), names)
+    assert names["run"].run_id in set(runs["run_id"]), "the page says that this run is complete"
+    assert {"change", "change_of_spread"} <= {*names["table"]} and (names["table"]["change"] > 0).any()
 
 
 def test_the_tutorial_compares_networks_of_equal_size():

@@ -89,9 +89,7 @@ def diagnose(
     waiting = [task for task in todo if not (folder / task.name).is_dir()]
     folder.mkdir(parents=True, exist_ok=True)
     if waiting:
-        _examine_all(
-            waiting, protocol.examine, Path(runs_dir), folder, min(len(waiting), workers or affordable()), progress
-        )
+        _examine_all(waiting, protocol.examine, Path(runs_dir), folder, min(len(waiting), workers or affordable()), progress)
     return gather(todo, folder, out, protocol)
 
 

@@ -1,15 +1,19 @@
 """What a reader is told to type works as it stands: the tutorial's commands, and the recipe on a network that is not ours."""
 
 import io
+import os
 import re
 import shlex
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from equinotes import RunConfig, build_network
+from equinotes import RunConfig, build_network, list_runs
 from equinotes.cli import main as cli
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -75,3 +79,26 @@ def test_the_tutorial_compares_networks_of_equal_size():
         for ls, mul in (((0,), 12), ((0, 1), 8))
     ]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
+
+
+def test_the_jobs_for_a_cluster_train_what_they_say(tmp_path):
+    """Both scripts as printed, but for a tiny preset, one worker, another port, and `srun` played by a function."""
+    scripts = [block for block in blocks("rerun.md", "bash") if block.startswith("#!")]
+    assert len(scripts) == 2
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = str(free.getsockname()[1])
+    changes = {
+        "source .venv/bin/activate": 'srun() { shift 2; "$@"; }', "export EQUINOTES_CACHE=$PWD/cache": "",
+        "--preset quick": "--preset smoke", "--preset paper": "--preset smoke", "--ls 0,1,2 0-4 --seed 0 1 2": "--ls 0 0,1",
+        "8786": port,
+    }  # fmt: skip
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for script in scripts:
+        for before, after in changes.items():
+            script = script.replace(before, after)
+        command = ["bash", "-e", "-c", script]
+        subprocess.run(command, cwd=tmp_path, env={**os.environ, "PATH": path, "SLURM_ARRAY_TASK_ID": "3"}, check=True)
+    runs = list_runs(tmp_path / "runs")
+    assert sorted(zip(runs["ls"], runs["seed"], strict=True)) == [((0,), 0), ((0, 1), 0), ((0, 1, 2), 3)]
+    assert runs["complete"].all()

@@ -75,9 +75,9 @@ def diagnose(
 ) -> dict[str, int]:  # fmt: skip
     """Examine every complete run of `tasks` that was not examined yet, and write the tables of diagnostics into `out`.
 
-    `workers` processes (as many as cores and memory allow unless given) with one thread each. Returns the rows of each table; rows of runs that
-    were stored before and do not lie in `runs_dir` stay. A network that fails stops the others, and what is done is kept.
-    Raises FileNotFoundError where no run is complete.
+    `workers` processes with one thread each (unless given, as many as cores and memory allow). Returns the rows of each table;
+    rows of runs that were stored before and do not lie in `runs_dir` stay. A network that fails stops the others; what is done is
+    kept. Raises FileNotFoundError where no run is complete.
     """
     protocol = protocol or named()
     folder, todo = Path(work), tasks(runs_dir, protocol)

@@ -19,8 +19,9 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from equinotes.book.parameters import PARAMETERS, Parameter, find_notebook, parameters_of, read_notebook, write_notebook
+from equinotes.data.qm9 import load_qm9
 from equinotes.runs import provenance
-from equinotes.support.errors import TaskFailed, check_names
+from equinotes.support.errors import TaskFailed, UserError, check_names
 from equinotes.support.progress import line
 from equinotes.support.values import check
 
@@ -56,6 +57,8 @@ def run_notebook(
     given = dict(parameters or {})
     check_names(f"parameter of {path.stem}", list(given), list(known))
     given = {name: check(name, value, known[name].hint) for name, value in given.items()}
+    for name, value in given.items():
+        _check_there(name, value, known[name].help)
     out = Path(out) if out is not None else Path("executed") / path.name
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = out.with_name(f"{out.stem}.failed.ipynb")
@@ -75,6 +78,14 @@ def run_notebook(
     finally:
         beside.unlink(missing_ok=True)
     return out
+
+
+def _check_there(name: str, value: Any, help: str) -> None:
+    """Refuse a molecule that QM9 leaves out and a folder that is not there before a notebook starts."""
+    if help.startswith("QM9 number"):
+        load_qm9().row(value)
+    if help.startswith("folder of stored tables") and value and not Path(value).is_dir():
+        raise UserError(f"{name}: there is no folder {value}")
 
 
 def rerun_command(path: Path, given: Mapping[str, Any]) -> str:

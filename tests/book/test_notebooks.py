@@ -309,6 +309,22 @@ def test_values_out_of_range_stop_before_anything_runs(path, monkeypatch, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("number", "parameters", "says"),
+    [
+        ("01", {"molecule": 58}, "molecule 58 is left out"),
+        ("06", {"chiral": 58}, "molecule 58 is left out"),
+        ("08", {"results_dir": "nowhere"}, "results_dir: there is no folder nowhere"),
+    ],
+)
+def test_what_is_not_there_stops_before_anything_runs(number, parameters, says, qm9, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("equinotes.book.notebooks._execute", None)
+    with pytest.raises(ValueError, match=says):
+        run_notebook(number, parameters, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("path", list_notebooks(), ids=lambda path: path.stem)
 def test_the_books_notebooks_can_be_run_by_anyone(path, monkeypatch, tmp_path):
     """By name from any folder, with typed and commented parameters that papermill finds as well."""

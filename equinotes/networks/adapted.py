@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from equinotes.config import RunConfig
 from equinotes.data.batches import Batch
 from equinotes.networks.base import Edit, Layer, LayerFeatures, Network, Parts, pack_parts
-from equinotes.support.errors import UserError
+from equinotes.support.errors import UserError, check_names
 
 Call = Callable[[nn.Module, Batch], Tensor]
 """Runs a module on a batch: predictions [molecules] or [molecules, outputs]."""
@@ -41,7 +41,8 @@ class Adapted(Network):
     Raises
     ------
     ValueError
-        There is no such submodule, or one puts out something else, or is called other than once.
+        There is no such submodule, or one puts out something else, or is called other than once; `layers` is empty or has no
+        irreps; the module does not run on a batch and there is no `call`.
     """
 
     def __init__(
@@ -56,12 +57,12 @@ class Adapted(Network):
         target: str = "U0_atom",
     ) -> None:
         super().__init__()
-        known = dict(module.named_modules())
-        if missing := [name for name in layers if name not in known]:
-            raise UserError(f"the module has no submodule {missing[0]!r}, it has {', '.join(filter(None, known))}")
-        self.module, self.call, self.resume = module, call or (lambda module, batch: module(batch)), resume
+        if not layers:
+            raise UserError("layers must name a submodule at least, and the irreps of what it puts out")
+        check_names("submodule", layers, (name for name, _ in module.named_modules() if not name.split(".")[-1].startswith("_")))
+        self.module, self.call, self.resume = module, call or _called_alone, resume
         self.config = RunConfig.from_dict({"graph": graph, "cutoff": cutoff, "target": target})
-        self.packings = [Packing(irreps) for irreps in layers.values()]
+        self.packings = [Packing(_read(name, irreps)) for name, irreps in layers.items()]
         self.layers = tuple(Layer(name, packing.merged) for name, packing in zip(layers, self.packings, strict=True))
 
     def outputs(self, batch: Batch, edit: Edit | None = None) -> Float[Tensor, "molecules outputs"]:
@@ -125,6 +126,21 @@ class Adapted(Network):
         for layer, count in zip(self.layers, calls, strict=True):
             if count != 1:
                 raise UserError(f"{layer.name} must be called once for each batch, but was called {count} times")
+
+
+def _called_alone(module: nn.Module, batch: Batch) -> Any:
+    try:
+        return module(batch)
+    except (AttributeError, TypeError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"module(batch) failed ({said}); give call, a function of module and batch that runs it") from error
+
+
+def _read(name: str, irreps: str) -> str:
+    try:
+        return str(o3.Irreps(irreps))
+    except ValueError as error:
+        raise UserError(f"layers: {name} must have irreps such as '8x0e+4x1o', got {irreps!r}") from error
 
 
 class Packing:

@@ -101,7 +101,10 @@ def test_the_adapter_leaves_the_module_as_it_was(theirs, batch):
 @pytest.mark.parametrize(
     ("layers", "how", "message"),
     [
-        ({"frist": IRREPS}, call, "no submodule 'frist'"),
+        ({"frist": IRREPS}, call, "unknown submodule 'frist'; did you mean 'first'"),
+        ({}, call, "layers must name a submodule at least"),
+        ({"first": "3x0q"}, call, "layers: first must have irreps such as .*, got '3x0q'"),
+        ({"first": IRREPS}, None, r"module\(batch\) failed .*; give call"),
         ({"first": "3x0e"}, call, r"first must put out \[atoms, 3\] for 3x0e, got \("),
         ({"first": IRREPS}, lambda module, batch: torch.zeros(3), r"must give \[molecules\] or .*, got \(3,\)"),
         ({"first": IRREPS}, lambda module, batch: torch.zeros(len(batch.rows)), "called once for each batch, but was called 0"),

@@ -1,7 +1,7 @@
 """The subcommand `equinotes audit`: its runs, its diagnostics, its tables, its verdicts."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -149,13 +149,11 @@ class Audit:
             print(fill(evidence, width=110, initial_indent="    ", subsequent_indent="    "), end="\n\n")
 
     def _in_words(self, claim: str, numbers: Mapping[str, Any]) -> tuple[str, str]:
-        """How sure, and the evidence: in the sentences of the protocol's template, or else its numbers by name."""
-        from equinotes.support.templates import has, sentences
+        """How sure, and the evidence, in the sentences of the protocol's template."""
+        from equinotes.support.templates import sentences
 
-        if has(self.protocol, "evidence"):
-            say = sentences(self.protocol)
-            return say("sureness", numbers=numbers), say("evidence", claim=claim, numbers=numbers)
-        return "", ", ".join(_flat(numbers)) or "no rule: not run"
+        say = sentences(self.protocol)
+        return say("sureness", numbers=numbers), say("evidence", claim=claim, numbers=numbers)
 
     def _put_headline(self) -> None:
         from equinotes.support.repository import find_root
@@ -184,16 +182,3 @@ def headlines(second: Mapping[str, Any] | None = None) -> dict[str, str]:
     rows = sentences("second")("rows_elsewhere", rows=in_words(second))
     first = say("before", **front.before(load_all(protocol=named("first"))))
     return {"result": f"{say('result', **front.front(second))} {first}", "verdicts": f"\n\n{rows}\n\n"}
-
-
-def _flat(numbers: Mapping[str, Any], start: str = "") -> Iterator[str]:
-    """Numbers by name, those of inner dictionaries by the names on the way to them.
-
-    >>> list(_flat({"a": 1, "b": {"c": 0.12345, "d": (1, 2)}}))
-    ['a 1', 'b.c 0.1235', 'b.d (1, 2)']
-    """
-    for name, value in numbers.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{start}{name}.")
-        else:
-            yield f"{start}{name} {f'{value:.4g}' if isinstance(value, float) else value}"

@@ -77,12 +77,6 @@ def _rows(value: Any) -> Any:
     return value.to_dict("records") if hasattr(value, "columns") else value
 
 
-def has(name: str, passage: str) -> bool:
-    """Whether there is a template of this name with this passage."""
-    path = find_root() / FOLDER / f"{name}.md"
-    return path.is_file() and hasattr(_environment(find_root()).get_template(path.name).module, passage)
-
-
 def between_marks(page: str, text: str, name: str = "result") -> str:
     """A page with a text between its two marks of this name; ValueError where the marks are missing.
 

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from equinotes.audit.protocol import PROTOCOLS, Protocol, named
 from equinotes.audit.tables import folder_of, load_all, names_of
 from equinotes.cli import main as cli
+from equinotes.support.templates import sentences
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -38,6 +40,31 @@ def test_the_command_line_takes_every_version(name, tmp_path, capsys):
     out = capsys.readouterr().out
     assert all(experiment in out for experiment in named(name).experiments())
     assert all(f"{claim}  " in out for claim in named(name).judge(load_all(tmp_path, named(name)))["claim"])
+
+
+def test_what_the_command_line_says_of_a_strategy():
+    say = sentences("strategies")
+    unseen = {"use": np.nan, "use_against_control": np.nan}
+    single = {"0-2": {"error": 0.25, "seeds": 5}, "0-4": {"error": -0.05, "seeds": 3}}
+    numbers = single | {"average": {"error": 0.1, "against_control": -0.02} | unseen, "coefficient": 0.3}
+    assert say("sureness", numbers=numbers) == "2 networks, 3 to 5 seeds"
+    said = say("evidence", claim="dipole", numbers=numbers).replace("\u00a0", " ")
+    assert said == (
+        "Error against the plain network +10 %, against its control −2 %. "
+        "Error of single networks: 0-2 +25 %; 0-4 −5 %. Coefficient 0.3."
+    )
+    numbers = {"0-2": single["0-2"], "average": {"error": 0.25, "against_control": 0.2, "use": -0.4, "use_against_control": 0.1}}
+    said = say("evidence", claim="dipole", numbers=numbers | {"coefficient": 1}).replace("\u00a0", " ")
+    assert said.endswith("Use of orders (log ratio) −0.40, against the control +0.10.") and "single" not in said
+    assert say("evidence", claim="dipole", numbers={}) == "not run"
+
+
+def test_what_the_command_line_says_of_other_networks():
+    numbers = {"part": "l = 1 is ignored", "estimate": 0.5, "low": 0.4, "high": 0.6, "seeds": "5", "why": ""}
+    said = sentences("networks")("evidence", claim="N1", numbers=numbers | {"shown": 0, "opposite": 3, "parts": 4})
+    assert said.replace("\u00a0", " ") == (
+        'Of 4 parts none are shown, of 3 the opposite. What decides: claimed "l = 1 is ignored", found +50.0 % [+40.0, +60.0].'
+    )
 
 
 def test_naming_the_first_version_is_light():

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 
-from equinotes.support.templates import between_marks, has, sentences
+from equinotes.support.templates import between_marks, sentences
 
 
 def test_a_table_is_given_row_by_row():
@@ -16,7 +16,6 @@ def test_a_table_is_given_row_by_row():
 def test_what_a_template_does_not_know_is_named():
     with pytest.raises(FileNotFoundError, match=r"no template .*nothing\.md"):
         sentences("nothing")
-    assert has("first", "evidence") and not has("first", "nothing") and not has("nothing", "evidence")
     say = sentences("results")
     with pytest.raises(ValueError, match=r"unknown passage of results\.md 'sources'; did you mean 'source'"):
         say("sources")

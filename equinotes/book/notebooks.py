@@ -4,20 +4,16 @@ import logging
 import os
 import re
 import shlex
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from equinotes.book.kernels import kernel_manager, terminal
 from equinotes.book.parameters import PARAMETERS, Parameter, find_notebook, parameters_of, read_notebook, write_notebook
 from equinotes.data.qm9 import load_qm9
 from equinotes.runs import provenance
@@ -143,7 +139,7 @@ def _execute(path: Path, name: str, progress: bool) -> None:
     shown = {"desc": name, "leave": False, "mininterval": 10.0}
     if terminal():
         shown |= {"mininterval": 0.2, "position": line()}
-    with _kernel_manager() as manager:
+    with kernel_manager() as manager:
         place = str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
         papermill.execute_notebook(
             place,
@@ -153,51 +149,6 @@ def _execute(path: Path, name: str, progress: bool) -> None:
             progress_bar=shown if progress else False,
             kernel_manager_class=manager,
         )
-
-
-@contextmanager
-def _kernel_manager() -> Iterator[type[AsyncKernelManager]]:
-    """A kernel manager that starts this interpreter, not the kernel installed as `python3`."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        spec = KernelSpec(
-            argv=[
-                sys.executable,
-                "-Xfrozen_modules=off",
-                "-m",
-                "ipykernel_launcher",
-                "-f",
-                "{connection_file}",
-                "--log-level=CRITICAL",
-            ],
-            display_name="Python 3",
-            language="python",
-            env={
-                "EQUINOTES_PROGRESS": terminal() or "0",  # bars go to the terminal, not into the executed notebook
-                "IPYTHONDIR": folder,  # no start-up files of the user
-                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-                "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            },
-        )
-
-        class ThisInterpreter(AsyncKernelManager):
-            shutdown_wait_time = 1.0
-            connection_file = str(Path(folder) / "kernel.json")
-            if sys.platform != "win32":  # no TCP port open to other users
-                transport = "ipc"
-
-            @property
-            def kernel_spec(self) -> KernelSpec:
-                return spec
-
-        yield ThisInterpreter
-
-
-def terminal() -> str | None:
-    """Path of the terminal that stderr writes to, or None."""
-    try:
-        return os.ttyname(sys.stderr.fileno())
-    except (OSError, AttributeError, ValueError):
-        return None
 
 
 def _failure(path: Path, error: Exception, kept: Path) -> str:

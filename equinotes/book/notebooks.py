@@ -52,9 +52,9 @@ def run_notebook(
 ) -> Path:
     """Execute a notebook in this environment and return the path of the executed copy.
 
-    The copy is written to `out` (default `executed/<name>.ipynb`, unless the copy of another notebook is there) atomically, with a
-    cell after its title that states version, commit, date, parameters and command. Relative paths in the notebook start at the
-    current folder.
+    The copy is written to `out` (default `executed/<name>.ipynb`, unless the copy of another notebook is there) atomically, with
+    a cell after its title that states version, commit, date, parameters and command. Relative paths in the notebook start at
+    the current folder.
 
     Raises FileNotFoundError for an unknown notebook, UserError for an unknown parameter, a value of another type or out of range,
     a damaged file and a default place that is taken, NotebookFailed where a cell fails: what ran is then kept as

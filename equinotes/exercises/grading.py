@@ -97,9 +97,11 @@ def grade(
 
     Raises
     ------
-    FileNotFoundError, UserError
-        A place does not exist or holds no notebook; an unknown exercise; a number out of range. A hand-in that cannot be read
-        is no error: it comes back with a note.
+    FileNotFoundError
+        A place does not exist.
+    UserError
+        A place holds no notebook, an exercise is unknown, or a number is out of range. A hand-in that cannot be read is no error:
+        it comes back with a note.
     """
     check_names("exercise", exercises, list(EXERCISES))
     for name, value, least in (("seed", seed, 0), ("seconds", seconds, SHARE), ("jobs", jobs, 1)):

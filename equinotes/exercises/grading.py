@@ -26,6 +26,8 @@ from equinotes.support.progress import bar
 PACKAGE = Path(__file__).parents[2]
 SHARE = 5
 """One cell may take this part of the time of its notebook."""
+STAY = "globals().update(dict.fromkeys(['exit', 'quit'], lambda *_, **__: None))"
+"""A kernel that is asked to exit ends during a later cell, which would get the blame."""
 CHECK = """\
 def __equinotes_check__(__answer__):
     import sys
@@ -138,7 +140,7 @@ def _grade(hand_in: HandIn, seed: int, seconds: int, stop: threading.Event) -> G
     if hand_in.note:
         return Graded(hand_in.name, {}, hand_in.note)
     marks = dict.fromkeys(hand_in.wanted, Mark("not done"))
-    steps, end = list(_steps(hand_in, marks)), monotonic() + seconds
+    steps, end = [_Step(STAY), *_steps(hand_in, marks)], monotonic() + seconds
     try:
         while not stop.is_set() and any(step.is_check and not step.over for step in steps):
             if monotonic() > end:

@@ -140,6 +140,11 @@ def test_hand_ins_of_one_name_and_names_of_builtins_are_kept_apart(graded):
     assert marks(graded, "ben/06.ipynb") == wanted | {"linear_baseline": "not done", "attention": "not done"}
 
 
+def test_a_cell_that_asks_the_kernel_to_exit_does_not_end_the_next(tmp_path):
+    (only,) = grade([hand_in(tmp_path / "a.ipynb", DECOMPOSE + "\nexit()", AVERAGE, "quit()", AGREEMENT)], progress=False)
+    assert only.passed == 3
+
+
 def test_what_a_cell_raises_says_why_there_is_no_answer(graded):
     said = marks(graded, "carl/06.ipynb")
     assert said["average"] == "error: NameError: name 'averag' is not defined"

@@ -39,6 +39,7 @@ SLOWEST = (
     "sweeps/test_sweeps.py",
     "book/test_notebooks.py",
     "training/test_training.py",
+    "exercises/test_grading.py",
     "audit/test_store.py",
     "audit/test_networks_runs.py",
     "cli/test_bad_input.py",

@@ -1,4 +1,5 @@
-"""Two directives: `quiz` shows the self-check of a chapter, `exercise-list` lists the exercises of all pages by chapter.
+"""Two directives and a role: `quiz` shows the self-check of a chapter, `exercise-list` lists the exercises of all pages, and
+{exercise}`TITLE` links one of them.
 
 An exercise is a heading `### Exercise: TITLE` and below it a line `*LEVEL · MINUTES min*`, or with `check("NAME", ...)` and the
 notebook that has its stub.
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import ReferenceRole, SphinxDirective
 
 from equinotes.exercises.quiz import QUIZZES, quiz_html
 
@@ -64,6 +65,30 @@ def chapters(root: Path) -> Iterator[tuple[Path, str, list[Listed]]]:
             yield page, title[1] if title else page.stem, listed
 
 
+def document(page: Path, root: Path) -> str:
+    """What Sphinx calls a page."""
+    return f"_executed/{page.stem}" if page.suffix == ".ipynb" else page.relative_to(root).with_suffix("").as_posix()
+
+
+def page_of(root: Path, exercise: str) -> Path | None:
+    """The page that has an exercise of this title."""
+    return next((page for page, _, listed in chapters(root) if exercise in [each.title for each in listed]), None)
+
+
+class ExerciseLink(ReferenceRole):
+    """A link to an exercise by its title, with a text of its own where one is given: {exercise}`text <title>`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        root = Path(self.env.srcdir)
+        page = page_of(root, self.target)
+        if page is None:
+            message = self.inliner.reporter.error(f"no exercise is called {self.target!r}", line=self.lineno)
+            return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
+        self.env.note_dependency(str(page))
+        address = self.env.app.builder.get_relative_uri(self.env.docname, document(page, root))
+        return [nodes.reference(self.rawtext, self.title, refuri=f"{address}#{anchor(self.target)}", internal=True)], []
+
+
 def anchor(title: str) -> str:
     """The id that docutils gives to the heading of an exercise."""
     return nodes.make_id(f"Exercise: {title}")
@@ -76,8 +101,7 @@ class ExerciseList(SphinxDirective):
         root, tables = Path(self.env.srcdir), []
         for page, title, listed in chapters(root):
             self.env.note_dependency(str(page))
-            place = f"_executed/{page.stem}" if page.suffix == ".ipynb" else page.relative_to(root).with_suffix("").as_posix()
-            tables.append(table(title, self.env.app.builder.get_relative_uri(self.env.docname, place), listed))
+            tables.append(table(title, self.env.app.builder.get_relative_uri(self.env.docname, document(page, root)), listed))
         return [nodes.raw("", "\n".join(tables), format="html")]
 
 
@@ -106,4 +130,5 @@ class Quiz(SphinxDirective):
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("quiz", Quiz)
     app.add_directive("exercise-list", ExerciseList)
+    app.add_role("exercise", ExerciseLink())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

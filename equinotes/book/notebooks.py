@@ -4,24 +4,30 @@ import logging
 import os
 import re
 import shlex
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from equinotes.book.parameters import PARAMETERS, Parameter, find_notebook, parameters_of, read_notebook, write_notebook
+from equinotes.book.kernels import kernel_manager, terminal
+from equinotes.book.parameters import (
+    PARAMETERS,
+    Parameter,
+    check_known,
+    copy_of,
+    find_notebook,
+    name_of,
+    parameters_of,
+    read_notebook,
+    write_notebook,
+)
 from equinotes.data.qm9 import load_qm9
 from equinotes.runs import provenance
-from equinotes.support.errors import TaskFailed, UserError, check_names
+from equinotes.support.errors import TaskFailed, UserError
 from equinotes.support.progress import line
 from equinotes.support.values import check
 
@@ -46,20 +52,22 @@ def run_notebook(
 ) -> Path:
     """Execute a notebook in this environment and return the path of the executed copy.
 
-    The copy is written to `out` (default `executed/<name>.ipynb`) atomically, with a cell after its title that states version,
-    commit, date, parameters and command. Relative paths in the notebook start at the current folder.
+    The copy is written to `out` (default `executed/<name>.ipynb`, unless the copy of another notebook is there) atomically, with
+    a cell after its title that states version, commit, date, parameters and command. Relative paths in the notebook start at
+    the current folder.
 
-    Raises FileNotFoundError for an unknown notebook, UserError for an unknown parameter, a value of another type or out of range
-    and a damaged file, NotebookFailed where a cell fails: what ran is then kept as `<name>.failed.ipynb`.
+    Raises FileNotFoundError for an unknown notebook, UserError for an unknown parameter, a value of another type or out of range,
+    a damaged file and a default place that is taken, NotebookFailed where a cell fails: what ran is then kept as
+    `<name>.failed.ipynb`.
     """
     path = find_notebook(name_or_path)
     known = parameters_of(path)
     given = dict(parameters or {})
-    check_names(f"parameter of {path.stem}", list(given), list(known))
+    check_known(path, list(given), known)
     given = {name: check(name, value, known[name].hint) for name, value in given.items()}
     for name, value in given.items():
         _check_there(name, value, known[name].help)
-    out = Path(out) if out is not None else Path("executed") / path.name
+    out = Path(out) if out is not None else _free_place(path)
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = out.with_name(f"{out.stem}.failed.ipynb")
     beside = out.with_name(f".{out.stem}.{os.getpid()}.ipynb")
@@ -88,14 +96,30 @@ def _check_there(name: str, value: Any, help: str) -> None:
         raise UserError(f"{name}: there is no folder {value}")
 
 
+def _free_place(path: Path) -> Path:
+    """The default place of the executed copy; UserError where the copy of another notebook is there."""
+    place = copy_of(path)
+    if place.is_file():
+        try:
+            other = read_notebook(place).metadata.get("equinotes", {}).get("source")
+        except UserError:  # nothing to keep
+            other = None
+        if other not in (None, _source(path)):
+            raise UserError(f"{place} holds the result of another notebook, {other}; say --out for a place of its own")
+    return place
+
+
+def _source(path: Path) -> str:
+    return name_of(path) or str(path.resolve())
+
+
 def rerun_command(path: Path, given: Mapping[str, Any]) -> str:
     """The command that runs a notebook with the same values again.
 
-    >>> rerun_command(Path("notebooks/01_spherical_harmonics.ipynb"), {"lmax": 3, "ls": [0, 1]})
+    >>> rerun_command(find_notebook("01"), {"lmax": 3, "ls": [0, 1]})
     'equinotes run 01_spherical_harmonics -p lmax=3 -p ls=0,1'
     """
-    listed = path.parent.name == "notebooks"
-    words = ["equinotes", "run", path.stem if listed else str(path)]
+    words = ["equinotes", "run", name_of(path) or str(path)]
     for name, value in given.items():
         flat = isinstance(value, list | tuple) and not any(isinstance(item, list | tuple) for item in value)
         words += ["-p", f"{name}={','.join(map(str, value)) if flat else value}"]
@@ -111,6 +135,7 @@ def _prepared(path: Path, given: Mapping[str, Any], known: Mapping[str, Paramete
         "date": provenance.now(),
         "parameters": {name: given.get(name, parameter.default) for name, parameter in known.items()},
         "command": rerun_command(path, given),
+        "source": _source(path),
     }
     notebook.metadata["equinotes"] = record
     notebook.cells = [cell for cell in notebook.cells if not {INJECTED, PROVENANCE} & set(cell.metadata.get("tags", []))]
@@ -143,7 +168,7 @@ def _execute(path: Path, name: str, progress: bool) -> None:
     shown = {"desc": name, "leave": False, "mininterval": 10.0}
     if terminal():
         shown |= {"mininterval": 0.2, "position": line()}
-    with _kernel_manager() as manager:
+    with kernel_manager() as manager:
         place = str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
         papermill.execute_notebook(
             place,
@@ -153,51 +178,6 @@ def _execute(path: Path, name: str, progress: bool) -> None:
             progress_bar=shown if progress else False,
             kernel_manager_class=manager,
         )
-
-
-@contextmanager
-def _kernel_manager() -> Iterator[type[AsyncKernelManager]]:
-    """A kernel manager that starts this interpreter, not the kernel installed as `python3`."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        spec = KernelSpec(
-            argv=[
-                sys.executable,
-                "-Xfrozen_modules=off",
-                "-m",
-                "ipykernel_launcher",
-                "-f",
-                "{connection_file}",
-                "--log-level=CRITICAL",
-            ],
-            display_name="Python 3",
-            language="python",
-            env={
-                "EQUINOTES_PROGRESS": terminal() or "0",  # bars go to the terminal, not into the executed notebook
-                "IPYTHONDIR": folder,  # no start-up files of the user
-                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-                "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            },
-        )
-
-        class ThisInterpreter(AsyncKernelManager):
-            shutdown_wait_time = 1.0
-            connection_file = str(Path(folder) / "kernel.json")
-            if sys.platform != "win32":  # no TCP port open to other users
-                transport = "ipc"
-
-            @property
-            def kernel_spec(self) -> KernelSpec:
-                return spec
-
-        yield ThisInterpreter
-
-
-def terminal() -> str | None:
-    """Path of the terminal that stderr writes to, or None."""
-    try:
-        return os.ttyname(sys.stderr.fileno())
-    except (OSError, AttributeError, ValueError):
-        return None
 
 
 def _failure(path: Path, error: Exception, kept: Path) -> str:

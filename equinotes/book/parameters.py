@@ -3,7 +3,7 @@
 import ast
 import pkgutil
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
@@ -17,6 +17,8 @@ from equinotes.support.values import bounded, parse, type_of
 if TYPE_CHECKING:
     from papermill.models import Parameter as Read
 
+FOLDERS = ("exercises", "solutions")
+"""Folders of exercise notebooks, below that of the chapters."""
 PARAMETERS = "parameters"
 """Tag of the cell whose assignments are a notebook's parameters."""
 FORM = "name: type = value  # help, with int, float, bool, str or list[...] as type"
@@ -74,20 +76,40 @@ def list_notebooks() -> list[Path]:
     return sorted(path for path in notebooks_folder().glob("*.ipynb") if not path.name.startswith("."))
 
 
+def list_exercises(folder: str = "exercises") -> list[Path]:
+    """The exercise notebooks, sorted by number; with `folder="solutions"`, those with solutions."""
+    return sorted(path for path in (notebooks_folder() / folder).glob("*.ipynb") if not path.name.startswith("."))
+
+
+def name_of(path: Path) -> str | None:
+    """What `equinotes run` calls a notebook of the book: `01_spherical_harmonics`, `exercises/01_groups`; None for any other."""
+    folder, path = notebooks_folder().resolve(), path.resolve()
+    if path.is_relative_to(folder) and (path.parent == folder or path.parent.name in FOLDERS):
+        return path.relative_to(folder).with_suffix("").as_posix()
+    return None
+
+
 def find_notebook(name: str | Path) -> Path:
     """A notebook by its path, its name (`01_spherical_harmonics`), its number or its name without the number.
 
-    Raises FileNotFoundError with the nearest names.
+    Exercise notebooks go by `exercises/01_groups` or `exercises/01`, and by name where no chapter has it; those with solutions by
+    `solutions/01_groups`. Raises FileNotFoundError with the nearest names.
     """
     if Path(name).suffix == ".ipynb" and Path(name).is_file():
         return Path(name)
-    wanted = Path(name).name.removesuffix(".ipynb")
-    known = {path.stem: path for path in list_notebooks()}
-    for stem, path in known.items():
-        number, _, title = stem.partition("_")
-        if wanted in (stem, title, number, number.lstrip("0")):
+    wanted, folder = Path(name).name.removesuffix(".ipynb"), Path(name).parent.name
+    chapters, exercises = list_notebooks(), list_exercises()
+    for path in list_exercises(folder) if folder in FOLDERS else [*chapters, *exercises]:
+        number, _, title = path.stem.partition("_")
+        if wanted in (path.stem, title) or (wanted in (number, number.lstrip("0")) and (folder in FOLDERS or path in chapters)):
             return path
-    raise FileNotFoundError(unknown("notebook", str(name), list(known)))
+    names = [path.stem for path in chapters] + [f"exercises/{path.stem}" for path in exercises]
+    raise FileNotFoundError(unknown("notebook", str(name), names))
+
+
+def copy_of(path: Path) -> Path:
+    """Where the executed copy of a notebook goes by default: `executed/01_spherical_harmonics.ipynb`."""
+    return Path("executed", f"{name_of(path) or path.stem}.ipynb")
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
@@ -116,7 +138,7 @@ def title_of(path: Path) -> str:
 
 def seconds_of(path: Path) -> float | None:
     """Seconds that a notebook took when it was last executed here, by `equinotes run` or for the book; None if it was not."""
-    copies = [Path("executed", path.name), path.resolve().parents[1] / "_executed" / path.name]
+    copies = [copy_of(path), path.resolve().parents[1] / "_executed" / path.name]
     for copy in sorted(filter(Path.is_file, copies), key=lambda copy: copy.stat().st_mtime, reverse=True):
         seconds = read_notebook(copy).metadata.get("papermill", {}).get("duration")
         if seconds is not None:
@@ -194,6 +216,13 @@ def names_in(choices: str) -> tuple[str, ...]:
         raise UserError(f"a parameter is one of {choices}, which the package does not have: {error}") from error
 
 
+def check_known(path: Path, names: Sequence[str], known: Mapping[str, Parameter]) -> None:
+    """UserError for a name that is no parameter of the notebook, with the nearest ones."""
+    if names and not known:
+        raise UserError(f"{path.name} has no parameter {names[0]!r}: this notebook has no cell tagged `{PARAMETERS}`")
+    check_names(f"parameter of {path.stem}", names, known)
+
+
 def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
     """`["lmax=3", "ls=0,1,2"]` as values of the notebook's types.
 
@@ -206,6 +235,6 @@ def parse_parameters(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
         name = name.strip()
         if not equals:
             raise UserError(f"a parameter is written name=value, got {assignment!r}")
-        check_names(f"parameter of {path.stem}", [name], list(known))
+        check_known(path, [name], known)
         values[name] = parse(name, text, known[name].hint)
     return values

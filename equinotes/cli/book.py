@@ -22,13 +22,13 @@ class Run:
     """
 
     notebook: Annotated[str | None, tyro.conf.Positional] = None
-    """Name, number or path of a notebook."""
+    """Name, number or path of a notebook; exercise notebooks go by exercises/01_groups."""
     parameters: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="parameter", aliases=("-p",), metavar="NAME=VALUE")
     ] = ()
     """A parameter; repeat the flag for several. Lists are written 0,1,2 or 0-2."""
     out: Path | None = None
-    """Path of the executed notebook (default executed/<name>.ipynb)."""
+    """Path of the executed notebook (default executed/<name>.ipynb; the result of another notebook is not overwritten)."""
     list: bool = False
     """List the notebook's parameters, with the values that each may have."""
     html: bool = False
@@ -40,13 +40,16 @@ class Run:
         from equinotes.book import parameters
 
         if self.notebook is None:
-            print("\n".join(map(_line_of_notebook, parameters.list_notebooks())))
+            print("\n".join(map(_line_of_notebook, [*parameters.list_notebooks(), *parameters.list_exercises()])))
             return 0
         path = parameters.find_notebook(self.notebook)
         if self.list:
             print(_line_of_notebook(path))
-            for parameter in parameters.parameters_of(path).values():
+            known = parameters.parameters_of(path)
+            for parameter in known.values():
                 print(f"  -p {parameter!s:48} {parameter.explained}")
+            if not known:
+                print("  this notebook has no cell tagged `parameters`")
             return 0
         values = parameters.parse_parameters(path, self.parameters)
         from equinotes.book.notebooks import run_notebook
@@ -103,7 +106,7 @@ class Book:
 
 
 def _line_of_notebook(path: Path) -> str:
-    from equinotes.book.parameters import seconds_of, title_of
+    from equinotes.book.parameters import name_of, seconds_of, title_of
 
     seconds = seconds_of(path)
-    return f"{path.stem:32} {title_of(path)}" + ("" if seconds is None else f" ({duration(seconds)})")
+    return f"{name_of(path) or path.stem:32} {title_of(path)}" + ("" if seconds is None else f" ({duration(seconds)})")

@@ -13,6 +13,7 @@ from equinotes.cli.bases import Bases
 from equinotes.cli.book import Book, Run
 from equinotes.cli.estimates import training_time
 from equinotes.cli.flags import Orders, config_flags, config_of, configs_of, preset_of
+from equinotes.cli.grade import Grade
 from equinotes.config import TARGETS, RunConfig
 from equinotes.support.errors import UserError
 
@@ -173,7 +174,7 @@ class Results:
         return 0
 
 
-Command = Data | Train | Sweep | Run | Book | Results | Audit | Bases
+Command = Data | Train | Sweep | Run | Book | Results | Audit | Bases | Grade
 
 
 def start_of(command: type[Command], words: Sequence[str]) -> Command | None:

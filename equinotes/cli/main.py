@@ -22,6 +22,7 @@ COMMANDS = {
     "results": "list the stored runs, compare two sets of orders, write tables",
     "audit": "rerun the audit of the paper's claims: runs, diagnostics, tables, verdicts",
     "bases": "compare bases on QM9: errors, costs, what turns and what is confused",
+    "grade": "check the exercises that a class has handed in, and print a table",
 }
 """The subcommands; each is the class of that name in `equinotes.cli.commands`."""
 

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from equinotes.support.errors import UserError, UserTypeError, unknown
 
 Answer = Callable[..., Any]
 """What a learner hands in."""
+Outcome = Literal["passed", "failed", "not done", "error"]
+"""What a check can say: an error is an exception of the learner's code, not done is the stub as it was handed out."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,9 @@ def case_seed() -> int:
 class Miss(Exception):
     """A case that a learner's function fails."""
 
-    def __init__(self, case: str, got: str, wanted: str, hint: str) -> None:
+    def __init__(self, case: str, got: str, wanted: str, hint: str, outcome: Outcome = "failed") -> None:
         super().__init__(case)
-        self.case, self.got, self.wanted, self.hint = case, got, wanted, hint
+        self.case, self.got, self.wanted, self.hint, self.outcome = case, got, wanted, hint, outcome
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,14 @@ class Result:
     """What a check found; true where the function passes."""
 
     name: str
-    passed: bool
+    outcome: Outcome
     message: str
+    about: str = ""
+    """The case that failed, or the exception."""
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == "passed"
 
     def __bool__(self) -> bool:
         return self.passed
@@ -189,8 +197,9 @@ def check(name: str, answer: Answer) -> Result:
         cases = checker(_guarded(answer, exercise))
     except Miss as miss:
         lines = [f"{name}: not yet.", f"  case:   {miss.case}", f"  got:    {miss.got}"]
-        return Result(name, False, "\n".join([*lines, f"  wanted: {miss.wanted}", f"  hint:   {miss.hint}"]))
-    return Result(name, True, f"{name}: passed, all {cases} cases.")
+        message = "\n".join([*lines, f"  wanted: {miss.wanted}", f"  hint:   {miss.hint}"])
+        return Result(name, miss.outcome, message, miss.got if miss.outcome == "error" else miss.case)
+    return Result(name, "passed", f"{name}: passed, all {cases} cases.")
 
 
 def _guarded(answer: Answer, exercise: Exercise) -> Answer:
@@ -200,11 +209,13 @@ def _guarded(answer: Answer, exercise: Exercise) -> Answer:
         try:
             return answer(*given, **named)
         except NotImplementedError:
-            raise Miss("your function as it is", "nothing yet", "your code in place of the stub", exercise.start) from None
+            stub = ("your function as it is", "nothing yet", "your code in place of the stub")
+            raise Miss(*stub, exercise.start, "not done") from None
         except Exception as error:
             line = traceback.extract_tb(error.__traceback__)[-1].lineno
             got = f"{type(error).__name__}: {error} (line {line} of the code that raised it)"
-            raise Miss("a call with valid values", got, "a value", f"Mend the error first. {exercise.start}") from None
+            hint = f"Mend the error first. {exercise.start}"
+            raise Miss("a call with valid values", got, "a value", hint, "error") from None
 
     return call
 

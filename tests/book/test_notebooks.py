@@ -16,6 +16,7 @@ import papermill
 import psutil
 import pytest
 
+import equinotes.book.notebooks
 from equinotes.book.notebooks import NotebookFailed, rerun_command, run_notebook
 from equinotes.book.parameters import find_notebook, list_notebooks, parameters_of, parse_parameters, read_notebook, title_of
 from equinotes.config import RunConfig
@@ -199,6 +200,55 @@ def test_a_damaged_notebook_is_named_in_one_line(demo, damage):
         run_notebook(demo, progress=False)
     assert "\n" not in str(caught.value)
     assert [path.name for path in demo.parent.iterdir()] == ["07_demo.ipynb"]
+
+
+@pytest.mark.parametrize("name", ["exercises/01_groups", "exercises/01", "exercises/groups", "01_groups", "groups"])
+def test_exercise_notebooks_have_names(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    path = find_notebook(name)
+    assert path.parts[-3:] == ("notebooks", "exercises", "01_groups.ipynb")
+    assert shlex.split(rerun_command(path, {"seed": 7})) == ["equinotes", "run", "exercises/01_groups", "-p", "seed=7"]
+    assert find_notebook("solutions/01_groups").parts[-2:] == ("solutions", "01_groups.ipynb")
+    assert find_notebook("01").parts[-2:] == ("notebooks", "01_spherical_harmonics.ipynb")
+    with pytest.raises(FileNotFoundError, match="did you mean 'exercises/01_groups'"):
+        find_notebook("exercises/01_group")
+
+
+def test_two_notebooks_of_one_name_do_not_overwrite_each_other(demo, monkeypatch):
+    other = demo.parent / "notebooks" / demo.name  # such a folder is not yet the book's
+    other.parent.mkdir()
+    other.write_bytes(demo.read_bytes())
+    ran = []
+    monkeypatch.setattr(equinotes.book.notebooks, "_execute", lambda path, name, progress: ran.append(papermill_of(path)))
+    out = run_notebook(demo, progress=False)
+    first = out.read_bytes()
+    with pytest.raises(
+        ValueError, match=rf"07_demo\.ipynb holds the result of another notebook, {re.escape(str(demo))}; say --out"
+    ):
+        run_notebook(other, progress=False)
+    assert out.read_bytes() == first and len(ran) == 1
+    assert run_notebook(demo, progress=False) == out and len(ran) == 2
+    out.write_text("no notebook")
+    assert run_notebook(other, progress=False) == out
+    assert run_notebook(find_notebook("exercises/01"), progress=False) == Path("executed/exercises/01_groups.ipynb")
+
+
+def papermill_of(path):
+    """Adds what papermill notes in a notebook that it has executed."""
+    notebook = read_notebook(path)
+    notebook.metadata["papermill"] = {}
+    nbformat.write(notebook, path)
+
+
+def test_a_notebook_without_parameters_says_so(demo):
+    notebook = read_notebook(demo)
+    del notebook.cells[1]
+    nbformat.write(notebook, demo)
+    says = r"07_demo.ipynb has no parameter 'lmax': this notebook has no cell tagged `parameters`"
+    with pytest.raises(ValueError, match=says):
+        parse_parameters(demo, ["lmax=3"])
+    with pytest.raises(ValueError, match=says):
+        run_notebook(demo, {"lmax": 3}, progress=False)
 
 
 def test_an_unknown_notebook_names_the_nearest():

@@ -287,6 +287,13 @@ def test_run_lists_notebooks_and_their_parameters(equinotes):
     listed = equinotes("run", "01", "--list")
     assert listed == equinotes("run", "spherical_harmonics", "--help")
     assert listed[0] == 0 and any("lmax: int = " in line for line in listed[1])
+    assert any(line.split()[0] == "exercises/01_groups" for line in out)
+
+
+def test_run_says_that_a_notebook_has_no_parameters(equinotes, tmp_path):
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]), tmp_path / "a.ipynb")
+    code, out, _ = equinotes("run", tmp_path / "a.ipynb", "--list")
+    assert code == 0 and out[-1] == "  this notebook has no cell tagged `parameters`"
 
 
 def executed(path, *, seconds=None):

@@ -3,7 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import nbformat
 import pytest
@@ -62,6 +62,78 @@ def test_pages_and_notebooks_say_the_same(path):
         answer = re.sub(r"^ *### (BEGIN|END) SOLUTION\n", "", source, flags=re.MULTILINE)
         assert f"```python\n{answer}\n```" in text, f"the page shows another solution of {name}"
         assert max(map(len, answer.splitlines())) <= 90
+
+
+def places_of(notebook: str) -> list[str]:
+    """Pages that hold the exercises of a notebook, as Sphinx calls them, in its order."""
+    names = functions(nbformat.read(ROOT / "notebooks" / "solutions" / notebook, 4))
+    by_name = {each.name: EXTENSION.document(page, ROOT) for page, _, listed in EXTENSION.chapters(ROOT) for each in listed}
+    return list(dict.fromkeys(by_name[name] for name in names))
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_notebooks_say_in_which_chapters_their_exercises_stand(path):
+    titles = {EXTENSION.document(page, ROOT): title.partition(":")[0] for page, title, _ in EXTENSION.chapters(ROOT)}
+    (said,) = re.findall(r" in the chapters? (\*.+\*)\.? This is exercise notebook (\d\d);", EXTENSION.text_of(path))
+    assert re.findall(r"\*(.+?)\*", said[0]) == [titles[place] for place in places_of(path.name)]
+    assert said[1] == path.stem[:2]
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_the_page_of_exercises_names_the_chapters_of_each_notebook(path):
+    page = (ROOT / "book" / "exercises.md").read_text()
+    (row,) = [line for line in page.splitlines() if f"<../notebooks/exercises/{path.name}>" in line]
+    assert [doc_at(name) for name in re.findall(r"\{doc\}`(.+?)`", row)] == places_of(path.name)
+
+
+def doc_at(name: str) -> str:
+    """What Sphinx calls the page that a {doc} in book/ names."""
+    return name[1:] if name.startswith("/") else f"book/{name}"
+
+
+INSTRUCTORS = (ROOT / "book" / "instructors.md").read_text()
+ROWS = re.findall(r"^\| \{doc\}`(\S+)` \| (\d+) min \| .+? \| (.+?) \| ", INSTRUCTORS, flags=re.MULTILINE)
+
+
+def test_the_plan_of_chapters_has_the_minutes_and_notebooks_of_their_exercises():
+    planned = {doc_at(doc): cell for doc, _, cell in ROWS}
+    planned["book/conventions"] = re.search(
+        r"\{doc\}`conventions` has exercises as well: (.+)\.$", INSTRUCTORS, flags=re.MULTILINE
+    )[1]
+    for page, _, listed in EXTENSION.chapters(ROOT):
+        notebooks = sorted({each.notebook for each in listed if each.notebook})
+        wanted = [f"{sum(each.minutes for each in listed)} min"]
+        wanted += [f"{{download}}`{name[:2]} <../notebooks/exercises/{name}>`" for name in notebooks]
+        assert planned.pop(EXTENSION.document(page, ROOT)) == ", ".join(wanted), page
+    assert set(planned.values()) == {"–"}
+
+
+@pytest.mark.parametrize(("doc", "minutes", "_"), ROWS, ids=[row[0] for row in ROWS])
+def test_the_plan_of_chapters_has_the_reading_times_of_the_pages(doc, minutes, _):
+    place = doc_at(doc).replace("_executed", "notebooks")
+    (path,) = (ROOT / place).parent.glob(f"{Path(place).name}.*")
+    said = re.search(r"\*\*Time\.\*\* (?:(\d+) minutes|(Half an hour|Three quarters of an hour))\b", EXTENSION.text_of(path))
+    assert int(minutes) == int(said[1] or {"Half an hour": 30, "Three quarters of an hour": 45}[said[2]])
+
+
+def test_links_to_exercises_lead_to_one():
+    titles = re.findall(r"\{exercise\}`(?:[^`<]*<)?(.+?)>?`", INSTRUCTORS)
+    assert len(titles) >= 8
+    for title in titles:
+        assert EXTENSION.page_of(ROOT, title) is not None, title
+    assert EXTENSION.page_of(ROOT, "No such exercise") is None
+
+
+def test_the_role_links_the_heading_of_an_exercise():
+    app = SimpleNamespace(builder=SimpleNamespace(get_relative_uri=lambda here, there: f"{there}.html"))
+    noted = []
+    env = SimpleNamespace(srcdir=ROOT, docname="book/instructors", app=app, note_dependency=noted.append)
+    document = SimpleNamespace(settings=SimpleNamespace(env=env))
+    role = EXTENSION.ExerciseLink()
+    inliner = SimpleNamespace(document=document, reporter=None)
+    (link,), _ = role("exercise", "", "a matrix <Take a matrix apart>", 1, inliner)
+    assert link.astext() == "a matrix" and link["refuri"] == "book/theory/groups.html#exercise-take-a-matrix-apart"
+    assert noted == [str(ROOT / "book" / "theory" / "groups.md")]
 
 
 def test_the_page_of_exercises_offers_every_notebook():

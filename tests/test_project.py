@@ -113,6 +113,7 @@ ALLOWED = {
     "exercises/grading.py": FOUNDATION | {"book"},
     "audit": FOUNDATION | {"data", "layers", "networks", "runs", "training", "sweeps", "analysis"},
     "book": FOUNDATION | {"runs"},
+    "book/notebooks.py": FOUNDATION | {"data", "runs"},
     "book/pictures.py": FOUNDATION | {"analysis", "figures"},
     "cli": FOUNDATION
     | {"data", "bases", "layers", "networks", "runs", "training", "sweeps", "analysis", "audit", "comparison", "book"}

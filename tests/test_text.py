@@ -99,7 +99,7 @@ def test_commands_are_understood(command):
     from equinotes.cli import main as cli
     from equinotes.cli.flags import config_of, configs_of
 
-    name, *words = shlex.split(command, comments=True)[1:]
+    name, *words = shlex.split(re.sub(r'"\$\w+"', "0", command), comments=True)[1:]  # a shell's variable is a number here
     parsed = cli._parse(
         name, getattr(commands, name.capitalize()), words, commands.start_of(getattr(commands, name.capitalize()), words)
     )

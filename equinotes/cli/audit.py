@@ -87,9 +87,14 @@ class Audit:
             raise UserError(f"--workers must be at least 1, got {self.workers}")
 
     def _say_state(self) -> None:
+        from equinotes.audit.missing import missing
         from equinotes.audit.store import state
 
         print(state(self.results_dir, self.version).to_string(index=False))
+        for name, (count, lines) in missing(self.results_dir, self.version).items():
+            many = f"{count} runs are" if count > 1 else "1 run is"
+            print(f"\n{name}: {many} missing; equinotes audit run {name}{self.version.words} trains them")
+            print("\n".join(f"    {line}" for line in lines))
 
     def _store(self) -> None:
         from equinotes.audit.store import store

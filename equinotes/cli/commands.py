@@ -12,7 +12,7 @@ from equinotes.cli.audit import Audit
 from equinotes.cli.bases import Bases
 from equinotes.cli.book import Book, Run
 from equinotes.cli.estimates import training_time
-from equinotes.cli.flags import Orders, config_flags, config_of, configs_of, preset_of
+from equinotes.cli.flags import config_flags, config_of, configs_of, preset_of, sides_of
 from equinotes.cli.grade import Grade
 from equinotes.config import TARGETS, RunConfig
 from equinotes.support.errors import UserError
@@ -136,16 +136,20 @@ class Results:
     """List the stored runs, compare two sets of orders, or write the table to a file.
 
     $ equinotes results --compare 0,1,2 0,1,2,3
+    $ equinotes results --compare 0:12 0,1:8
     $ equinotes results --export runs.csv
-    $ equinotes results --stored
+    $ equinotes results --stored --protocol second
     """
 
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     stored: bool = False
-    """Use the runs stored with the book, in results/audit, instead of those in a run store."""
-    compare: Annotated[tuple[Orders, ...], tyro.conf.arg(metavar="ORDERS ORDERS")] = ()
-    """Two sets of orders: compare their test errors, paired over runs that agree in all other fields."""
+    """Use the runs stored with the book, those of a protocol of the audit, instead of those in a run store."""
+    protocol: str | None = None
+    """Protocol whose runs --stored takes: first (the default), second, networks or strategies."""
+    compare: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORDERS[:CHANNELS] ORDERS[:CHANNELS]")] = ()
+    """Two sets of orders: compare their test errors, paired over runs that agree in all other fields, with the interval of the
+    difference at 95 %. With channels (0:12 0,1:8) the two may differ in these as well."""
     export: Path | None = None
     """File for the whole table, with all settings: .csv or .parquet."""
 
@@ -153,19 +157,22 @@ class Results:
         from equinotes.runs import results
         from equinotes.runs.store import list_runs
 
+        sides = sides_of(self.compare) if self.compare else None
+        if self.protocol is not None and not self.stored:
+            raise UserError(f"only --stored takes --protocol, got --protocol {self.protocol}")
         if self.stored:
+            from equinotes.audit.protocol import DEFAULT, named
             from equinotes.audit.tables import load
 
-            runs = results.as_listed(load("runs"))
+            runs = results.as_listed(load("runs", protocol=named(self.protocol or DEFAULT)))
         else:
             runs = list_runs(self.runs_dir)
-        if runs.empty:
+        if runs.empty and not self.stored:
             hint = "run equinotes train or equinotes sweep, or use --stored for those of the book"
             raise FileNotFoundError(f"no runs in {self.runs_dir.resolve()}; {hint}")
-        if self.compare:
-            if len(self.compare) != 2:
-                raise UserError(f"--compare takes two sets of orders, got {len(self.compare)}")
-            _print_frame(results.compare(runs, *self.compare))
+        if sides is not None:
+            _print_frame(results.compare(runs, *sides))
+            print(f"\n{results.COMPARED}")
         elif self.export is not None:
             results.export(runs, self.export)
             print(f"wrote {len(runs)} runs to {self.export}")

@@ -71,6 +71,28 @@ def _word(name: str, hint: Any) -> str:
     return f"{{{','.join(get_args(hint))}}}" if get_origin(hint) is Literal else hint.__name__.upper()
 
 
+def sides_of(words: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, int] | None]:
+    """The two sets of orders of a comparison, and their channels where both name them after a colon.
+
+    >>> sides_of(["0:12", "0,1:8"]), sides_of(["0", "0-2"])
+    (((0,), (0, 1), (12, 8)), ((0,), (0, 1, 2), None))
+    """
+    if len(words) != 2:
+        raise UserError(f"--compare takes two sets of orders, got {len(words)}")
+    sides = []
+    for word in words:
+        orders, colon, channels = word.partition(":")
+        try:
+            given = {"ls": parse("ls", orders, _HINTS["ls"])} | ({"mul": parse("mul", channels, int)} if colon else {})
+            sides.append((RunConfig(**given).ls, given.get("mul")))
+        except UserError as error:
+            raise UserError(f"--compare {word}: {error}") from None
+    (first, one), (second, other) = sides
+    if (one is None) != (other is None):
+        raise UserError(f"--compare takes channels of both sets or of none, such as 0:12 0,1:8, got {' '.join(words)}")
+    return first, second, None if one is None or other is None else (one, other)
+
+
 def preset_of(argv: Sequence[str]) -> tuple[Any, RunConfig]:
     """The preset named in the arguments, and the configuration that the other flags start from."""
     for place, word in enumerate(argv):

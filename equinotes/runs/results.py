@@ -69,37 +69,62 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
 INTEGERS = {field.name for field in fields(RunConfig) if field.type is int}
 
 
-def compare(runs: pd.DataFrame, first: tuple[int, ...], second: tuple[int, ...]) -> pd.DataFrame:
+COMPARED = """\
+difference  second less first, mean over the pairs
+low, high   interval of the difference at 95 % (Student's t over the pairs)
+same_sign   pairs whose difference has the sign of the mean, and how many pairs there are"""
+"""What the columns of `compare` mean."""
+
+
+def compare(
+    runs: pd.DataFrame, first: tuple[int, ...], second: tuple[int, ...], mul: tuple[int, int] | None = None
+) -> pd.DataFrame:
     """Test errors of two sets of orders, paired over runs that agree in every other setting, seed included.
 
+    With `mul`, the channels of the first and of the second set, these may differ as well.
+
     One row per error measure: `error`, `pairs`, the two means, their `difference` (second less first) and its interval at
-    95 % by Student's t over the pairs, `low` to `high`; an interval takes two pairs. Pairs of other settings than the seed, such
-    as another number of channels, are told apart: they have rows of their own, and columns that name these settings.
+    95 % by Student's t over the pairs, `low` to `high`, which takes two pairs; `same_sign`: in how many of the pairs the
+    difference has the sign of the mean, such as 3/3. Pairs of other settings than the seed, such as another number of channels,
+    are told apart: they have rows of their own, and columns that name these settings.
 
     Raises ValueError where no pair of complete runs differs in its orders only.
     """
     complete = runs[runs["complete"]] if len(runs) else runs
     complete = complete.assign(**{name: complete[name].map(orders_text) for name in SEQUENCES & set(complete)})
-    orders = complete["ls"] if len(complete) else pd.Series(dtype=str)
-    others = [name for name in FIELDS if name != "ls"]
-    sides = [complete[orders == orders_text(ls)] for ls in (first, second)]
+    wanted = [(orders_text(ls), number) for ls, number in zip((first, second), mul or (None, None), strict=True)]
+    names = [_side(*side) for side in wanted]
+    others = [name for name in FIELDS if name != "ls" and not (mul and name == "mul")]
+    sides = [_runs_of(complete, *side) for side in wanted]
     pairs = sides[0].merge(sides[1], on=others, suffixes=("_1", "_2")) if all(map(len, sides)) else pd.DataFrame()
     if pairs.empty:
-        there = ", ".join(sorted(set(orders))) or "none"
-        names = f"ls={orders_text(first)} and ls={orders_text(second)}"
-        raise UserError(f"no complete runs with {names} that agree in all other settings; complete sets of orders: {there}")
+        sets = {_side(ls, int(number) if mul else None) for ls, number in zip(complete.get("ls", ()), complete.get("mul", ()))}
+        there = ", ".join(sorted(name.removeprefix("ls=") for name in sets)) or "none"
+        raise UserError(
+            f"no complete runs with {' and '.join(names)} that agree in all other settings; complete sets of orders: {there}"
+        )
     apart = [name for name in others if name != "seed" and pairs[name].map(str).nunique() > 1]
     groups = pairs.groupby(apart, sort=False) if apart else [((), pairs)]
     rows = [
         dict(zip(apart, values, strict=True)) | {"error": name} | found
         for values, group in groups
         for name in error_columns_of(runs)
-        if (found := _paired(group, name, first, second))
+        if (found := _paired(group, name, names))
     ]
     return pd.DataFrame(rows)
 
 
-def _paired(pairs: pd.DataFrame, name: str, first: tuple[int, ...], second: tuple[int, ...]) -> dict[str, float]:
+def _side(orders: str, mul: int | None) -> str:
+    return f"ls={orders}" + ("" if mul is None else f":{mul}")
+
+
+def _runs_of(complete: pd.DataFrame, orders: str, mul: int | None) -> pd.DataFrame:
+    if complete.empty:
+        return complete
+    return complete[(complete["ls"] == orders) & (mul is None or complete["mul"] == mul)]
+
+
+def _paired(pairs: pd.DataFrame, name: str, sides: list[str]) -> dict[str, float | str]:
     from scipy import stats
 
     both = pairs[[f"{name}_1", f"{name}_2"]].dropna().to_numpy()
@@ -107,9 +132,11 @@ def _paired(pairs: pd.DataFrame, name: str, first: tuple[int, ...], second: tupl
         return {}
     difference = both[:, 1] - both[:, 0]
     half = stats.t.ppf(0.975, len(both) - 1) * stats.sem(difference) if len(both) > 1 else np.nan
-    means = dict(zip((f"ls={orders_text(first)}", f"ls={orders_text(second)}"), both.mean(axis=0), strict=True))
+    means = dict(zip(sides, both.mean(axis=0), strict=True))
     mean = difference.mean()
-    return {"pairs": len(both), **means, "difference": mean, "low": mean - half, "high": mean + half}
+    alike = int((np.sign(difference) == np.sign(mean)).sum())
+    found = {"pairs": len(both), **means, "difference": mean, "low": mean - half, "high": mean + half}
+    return {**found, "same_sign": f"{alike}/{len(both)}"}
 
 
 def export(runs: pd.DataFrame, path: Path) -> None:

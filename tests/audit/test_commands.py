@@ -1,12 +1,14 @@
 """`equinotes audit` from its words to what it calls and says."""
 
 import re
+from dataclasses import replace
 from importlib import import_module
 
 import pandas as pd
 import pytest
 
-from equinotes.audit.protocol import NOT_RUN
+from equinotes import RunConfig
+from equinotes.audit.protocol import NOT_RUN, named
 from equinotes.audit.protocols.first import PROTOCOL
 from equinotes.audit.protocols.first.claims import CLAIMS, VERDICTS
 from equinotes.cli import main as cli
@@ -28,7 +30,26 @@ def test_without_a_word_it_says_how_far_the_runs_are(audit, tmp_path):
     for words in ([], ["status"]):
         code, out, err = audit(*words, "--results-dir", tmp_path)
         assert (code, err) == (0, []) and out[0].split() == ["experiment", "planned", "stored"]
-        assert [line.split() for line in out[1:]] == [[name, str(len(c)), "0"] for name, c in PROTOCOL.experiments().items()]
+        planned = PROTOCOL.experiments()
+        assert [line.split() for line in out[1 : 1 + len(planned)]] == [[name, str(len(c)), "0"] for name, c in planned.items()]
+
+
+def test_runs_that_are_not_stored_are_named_with_the_command_that_trains_them(audit, monkeypatch, tmp_path):
+    """Of 2 sets x 3 seeds at two sizes, those with orders 0, 1 and 200 molecules lack seeds 1 and 2."""
+    planned = [RunConfig(ls=ls, mul=4, num_train=n, seed=seed) for n in (100, 200) for ls in ((0,), (0, 1)) for seed in range(3)]
+    version = replace(named("second"), experiments=lambda: {"pilot": planned, "whole": planned[:2]})
+    there = [config.run_id for config in planned if not (config.lmax and config.seed and config.num_train == 200)]
+    monkeypatch.setattr("equinotes.audit.protocol.named", lambda name: version)
+    for place in ("store", "missing"):
+        stored = pd.DataFrame({"run_id": there, "experiment": "pilot"})
+        monkeypatch.setattr(import_module(f"equinotes.audit.{place}"), "load", lambda *_: stored)
+    code, out, err = audit("--protocol", "second", "--results-dir", tmp_path)
+    assert (code, err) == (0, []) and out[1].split() == ["pilot", "12", "10"]
+    assert out[3:] == [
+        "",
+        "pilot: 2 runs are missing; equinotes audit run pilot --protocol second trains them",
+        "    num_train=200: 0, 1 (4) × seeds 1, 2",
+    ]
 
 
 def test_verdicts_of_all_claims_are_printed(audit, tmp_path):

@@ -48,20 +48,26 @@ def test_the_recipe_runs_on_a_network_that_is_not_ours():
 def test_the_tutorials_commands_run_one_after_another(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("own_question.md", "bash") for line in block.replace("\\\n", " ").splitlines()]
-    assert len(commands) == 8
-    tables: dict = {}
+    assert len(commands) == 9
+    tables, notes = [], []
     for command in commands:
         name, *words = shlex.split(command)
         assert name == "equinotes"
         assert cli.main(words) == 0, command
         printed = capsys.readouterr().out
         if words[0] == "results" and "--export" not in words:
-            tables[words.count("--compare")] = pd.read_csv(io.StringIO(printed), sep=r"\s+")
-    for mine, text in zip((tables[1], tables[0]), blocks("own_question.md", "text"), strict=True):
-        shown = pd.read_csv(io.StringIO(text), sep=r"\s+")
-        errors = [name for name in shown if name.startswith(("test_", "ls="))]
-        assert list(shown) == list(mine) and errors
-        pd.testing.assert_frame_equal(shown[errors], mine[errors], rtol=0.05)
+            table, _, note = printed.partition("\n\n")
+            tables.append(pd.read_csv(io.StringIO(table), sep=r"\s+"))
+            notes.append(note)
+    shown = [text.partition("\n\n") for text in blocks("own_question.md", "text")]
+    for mine, (text, _, _) in zip(tables, shown, strict=True):
+        table = pd.read_csv(io.StringIO(text), sep=r"\s+")
+        errors = [name for name in table if name.startswith(("test_", "ls="))]
+        assert list(table) == list(mine) and errors
+        pd.testing.assert_frame_equal(table[errors], mine[errors], rtol=0.05)
+        if "same_sign" in table:
+            assert table["same_sign"].equals(mine["same_sign"])
+    assert shown[1][2] == notes[1] == notes[2]
     runs = pd.read_csv(tmp_path / "alpha.csv")
     assert len(runs) == 6 and set(runs["target"]) == {"alpha"}
     assert (tmp_path / "executed" / "04_irrep_ablation.html").is_file()

@@ -18,6 +18,7 @@ from equinotes.cli import main as cli
 from equinotes.cli.flags import config_of, configs_of, field_docs
 from equinotes.config import MAX_L
 from equinotes.support.errors import NotFinite, TaskFailed, UserError, UserTypeError
+from equinotes.support.repository import find_root
 
 SMOKE = RunConfig.preset("smoke")
 HEAVY = {
@@ -160,6 +161,11 @@ for words in {asked!r}:
         (["sweep", "--gate", "maybe"], r"invalid choice 'maybe'"),
         (["data", "--molecule", "x"], r"--molecule does not take 'x'"),
         (["results", "--compare", "0,1"], r"--compare takes two sets of orders, got 1"),
+        (["results", "--compare", "0,1", "0,x"], r"--compare 0,x: ls must be whole numbers such as 0,1,2, got '0,x'"),
+        (["results", "--compare", "0:12", "0,1:b"], r"--compare 0,1:b: mul must be a whole number, got 'b'"),
+        (["results", "--compare", "0:12", "0,1"], r"--compare takes channels of both sets or of none, such as 0:12 0,1:8"),
+        (["results", "--protocol", "second"], r"only --stored takes --protocol, got --protocol second"),
+        (["results", "--stored", "--protocol", "secnd"], r"unknown protocol 'secnd'; did you mean 'second'"),
         (["run", "1", "2"], r"unrecognized options: 2"),
     ],
 )
@@ -258,8 +264,17 @@ def test_train_results_and_sweep_on_one_run_store(equinotes, tmp_path, qm9):
     assert code == 0 and len(out) == 4 and out[0].split()[:2] == ["ls", "mul"]
     code, out, _ = equinotes("results", "--runs-dir", tmp_path, "--compare", "0", "0,1")
     assert code == 0 and out[1].split()[:2] == ["test_mae_eV", "1"]
+    assert "low, high   interval of the difference at 95 % (Student's t over the pairs)" in out
     code, out, _ = equinotes("results", "--runs-dir", tmp_path, "--export", tmp_path / "all.csv")
     assert code == 0 and len(pd.read_csv(tmp_path / "all.csv")) == 3
+
+
+@pytest.mark.parametrize("protocol", [None, "second", "networks", "strategies"])
+def test_stored_runs_are_those_of_the_protocol_that_is_named(equinotes, protocol):
+    folder = {None: "audit", "second": "protocol2"}.get(protocol, protocol)
+    stored = pd.read_parquet(find_root() / "results" / folder / "runs.parquet")
+    code, out, _ = equinotes("results", "--stored", *([] if protocol is None else ["--protocol", protocol]))
+    assert code == 0 and len(out) == 1 + stored["run_id"].nunique()
 
 
 def test_the_time_of_a_sweep_is_judged_by_runs_that_cost_the_same(tmp_path, monkeypatch):

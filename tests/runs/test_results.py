@@ -58,6 +58,26 @@ def test_comparison_the_other_way_round_has_the_opposite_sign(runs):
     assert (one["low"][0], one["high"][0]) == pytest.approx((-other["high"][0], -other["low"][0]))
 
 
+def test_pairs_with_the_sign_of_the_mean_are_counted(runs):
+    """Differences -3, -3, +1, -1 eV by hand: their mean is negative, and so are three of them."""
+    values = dict(zip(range(4), (-3.0, -3.0, 1.0, -1.0), strict=True))
+    planted = runs[(runs["mul"] == 4) & (runs["seed"] < 4)].copy()
+    planted["test_mae_eV"] = [values[seed] if len(ls) == 3 else 0.0 for ls, seed in zip(planted["ls"], planted["seed"], strict=True)]
+    assert compare(planted, (0, 1), (0, 1, 2))["same_sign"].tolist() == ["3/4"]
+
+
+def test_channels_may_differ_where_both_sides_name_them(runs):
+    small = pd.DataFrame(stored(SMOKE.but(ls=(0,), mul=12, seed=seed), test_mae_eV=3.0, seconds=1.0) for seed in range(3))
+    table = pd.concat([runs, small], ignore_index=True)
+    with pytest.raises(ValueError, match="no complete runs with ls=0 and ls=0,1 that agree"):
+        compare(table, (0,), (0, 1))
+    (row,) = compare(table, (0,), (0, 1), (12, 4)).to_dict("records")
+    four = runs[(runs["ls"] == (0, 1)) & (runs["mul"] == 4) & (runs["seed"] < 3)]["test_mae_eV"].mean()
+    assert row["pairs"] == 3 and (row["ls=0:12"], row["ls=0,1:4"]) == pytest.approx((3.0, four))
+    with pytest.raises(ValueError, match=r"ls=0:8 and ls=0,1:4 .*complete sets of orders: .*0:12"):
+        compare(table, (0,), (0, 1), (8, 4))
+
+
 def test_one_pair_has_no_interval(runs):
     (row,) = compare(runs[runs["seed"] == 0], (0, 1), (0, 1, 2)).to_dict("records")
     assert row["pairs"] == 1 and np.isnan(row["low"]) and np.isnan(row["high"])

@@ -175,3 +175,24 @@ def test_other_pages_copy_the_rows_as_the_tables_have_them(tables):
     rows = deciding.in_words(tables)
     assert [row["name"] for row in rows] == [claim.name for claim in CLAIMS]
     assert all(row["against"] and row["pro"] and row["care"] and row["verdict"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, 'Claimed: "l = 1 is ignored". Found: error with l = 1 shuffled, beyond untrained: +123.1 % [+110.0, +137.0] '
+             '(the opposite is shown). Opposite shown for 2 of 4 parts, also of "l = 2 is ignored".'),
+        ({"outcome": "open", "opposite": 1, "opposites": ["l = 2 is ignored"]},
+         '(open). Opposite shown for 1 of 4 parts: "l = 2 is ignored".'),
+        ({"opposite": 0, "opposites": [], "outcome": "shown"}, "(shown). Opposite shown for none of 4 parts."),
+        ({"estimate": float("nan"), "why": "not examined"}, 'Found: not known (not examined).'),
+        ({"along": "0–6 against 0–2", "ladder": "lower after 500 steps"},
+         "Error of 0–6 against 0–2 by scale: lower after 500 steps."),
+    ],
+    ids=["opposite", "another", "none", "unknown", "ladder"],
+)  # fmt: skip
+def test_the_command_says_what_was_claimed_before_what_was_found(changes, says):
+    numbers = {"part": "l = 1 is ignored", "estimate": 1.231, "low": 1.1, "high": 1.37, "unit": "log ratio", "why": "",
+               "outcome": "opposite shown", "opposite": 2, "opposites": ["l = 1 is ignored", "l = 2 is ignored"], "parts": 4,
+               "along": "", "ladder": ""}  # fmt: skip
+    assert says in sentences("second")("evidence", claim="C2", numbers=numbers | changes).replace("\u00a0", " ")

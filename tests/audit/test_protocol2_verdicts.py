@@ -210,11 +210,12 @@ def test_the_highest_rung_with_enough_seeds_decides_and_contradictions_are_said(
     assert (row["verdict"], row["scale"], row["changes"]) == (NOT_SUPPORTED, MAIN, False)
     row = row_of("C3", error=error, run=run(UPPER))
     assert row["verdict"] == PARTLY and row["changes"]
-    assert row["ladder"] == "4,000 steps: opposite shown; 16,000 steps: shown"
+    assert row["ladder"] == "opposite shown after 4,000 steps; shown after 16,000 steps"
+    assert row["along"] == "0, 3–6 (16) against 0–4 (16)"
     row = row_of("C3", error=error, run=run(TOP, seeds=2))
     assert (row["verdict"], row["scale"], row["changes"]) == (NOT_SUPPORTED, MAIN, False)
     row = row_of("C3", error=error, run=run(TOP, seeds=3))
-    assert row["verdict"] == PARTLY and row["changes"] and "paper's settings: shown" in row["ladder"]
+    assert row["verdict"] == PARTLY and row["changes"] and "shown under the paper's settings" in row["ladder"]
 
 
 def test_ladder_shows_every_rung_with_its_reason(protocol2):

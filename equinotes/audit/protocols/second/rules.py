@@ -1,6 +1,7 @@
 """The rules of protocol 2: verdicts from the parts of each claim, and the tables that pages print."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from equinotes.audit.protocols.second.claims import ALPHA, CLAIMS, NOT_SUPPORTED
 from equinotes.audit.protocols.second.evidence import BESIDE, INTERVAL, JUDGED, LOG_MARGIN, Evidence, Network, lowered, raised
 from equinotes.audit.protocols.second.parts import PARTS, RATIO, Part, without_error
 from equinotes.audit.protocols.second.runs import FOUR, LOW, SIX, WITHOUT, matched
+from equinotes.support.text import listed
 
 ONE_REFUTES = ("C1",)
 """Claims that a single part refutes; the others are refuted by the opposite of every part."""
@@ -22,6 +24,8 @@ LADDER = (
     ("C1", Network(LOW, 16), Network(FOUR, 16)),
 )
 """Comparisons that are shown at every rung; the first of a claim is the one that its verdict is followed along."""
+CARRYING = {claim: (first, second) for claim, first, second in reversed(LADDER)}
+"""That first comparison of each claim that has one."""
 
 
 def verdict_of_all(parts: Sequence[Part]) -> tuple[str, int]:
@@ -62,9 +66,10 @@ def judge(tables: Tables, claims: Iterable[str] = tuple(PARTS)) -> pd.DataFrame:
     """One row per claim.
 
     Columns: `claim`, `verdict`; the deciding part: `part`, `estimate`, `low`, `high`, `unit` ("log ratio" is given as a
-    relative change, exp(x) - 1), `seeds`, `scale`, `why` (where it cannot be judged); `refuted_by` (words), `opposite` (parts
-    whose opposite is shown on their own), `parts` (how many there are), `nearest` (the part nearest to its opposite) and
-    `nearest_p`; `ladder`: what the comparison says at each rung, `changes`: whether two rungs contradict each other.
+    relative change, exp(x) - 1), `seeds`, `scale`, `why` (where it cannot be judged), `outcome` (what it says on its own);
+    `refuted_by` (words), `opposites` (names of the parts whose opposite is shown on their own), `opposite` (how many these are),
+    `parts` (how many there are), `nearest` (the part nearest to its opposite) and `nearest_p`; `ladder`: what the comparison
+    `along` the ladder says at each rung, `changes`: whether two rungs contradict each other.
     """
     evidence, rows = Evidence(tables), []
     for claim in (claim for claim in CLAIMS if claim.name in set(claims)):
@@ -73,9 +78,10 @@ def judge(tables: Tables, claims: Iterable[str] = tuple(PARTS)) -> pd.DataFrame:
         nearest = int(np.argmin(againsts))
         steps = rungs(evidence, claim.name)
         rows.append(
-            {"claim": claim.name, "verdict": verdict, **_described(parts[decides]), "refuted_by": claim.refuted_by,
-             "opposite": sum(p <= ALPHA for p in againsts), "parts": len(parts), "nearest": parts[nearest].name,
-             "nearest_p": againsts[nearest], "ladder": "; ".join(f"{scale}: {outcome}" for scale, outcome in steps),
+            {"claim": claim.name, "verdict": verdict, **_described(parts[decides]), "outcome": parts[decides].outcome,
+             "refuted_by": claim.refuted_by, "opposite": sum(p <= ALPHA for p in againsts),
+             "opposites": [part.name for part in parts if part.p_against <= ALPHA], "parts": len(parts),
+             "nearest": parts[nearest].name, "nearest_p": againsts[nearest], "along": _along(claim.name), "ladder": _by_outcome(steps),
              "changes": len({outcome for _, outcome in steps} - {"open"}) > 1}
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -128,11 +134,30 @@ def baseline_table(tables: Tables) -> pd.DataFrame:
 
 def rungs(evidence: Evidence, claim: str) -> list[tuple[str, str]]:
     """What the comparison that carries a claim up the ladder says at each rung where it counts: C3's error, C1's 0-6."""
-    named = next(((first, second) for name, first, second in LADDER if name == claim), None)
-    if named is None:
+    if claim not in CARRYING:
         return []
-    ladder = [rung for rung in evidence.ladder(*named) if not rung.why]
+    ladder = [rung for rung in evidence.ladder(*CARRYING[claim]) if not rung.why]
     return [(rung.scale, without_error(rung).outcome if claim == "C3" else direction(rung.ratio)) for rung in ladder]
+
+
+def _along(claim: str) -> str:
+    """The comparison that carries a claim up the ladder; empty where there is none."""
+    first, second = CARRYING.get(claim, ("", ""))
+    return f"{second} against {first}" if second else ""
+
+
+def _by_outcome(steps: Iterable[tuple[str, str]]) -> str:
+    """What a comparison says at each rung, neighbouring rungs that say the same together.
+
+    >>> _by_outcome([("500 steps", "lower"), ("4,000 steps", "lower"), ("paper's settings", "open")])
+    "lower after 500 steps and 4,000 steps; open under the paper's settings"
+    """
+    said = []
+    for outcome, of in groupby(steps, key=lambda step: step[1]):
+        scales = [scale for scale, _ in of]
+        places = [f"under the {scale}" if scale.startswith("paper") else f"after {scale}" for scale in scales]
+        said.append(f"{outcome} {listed(places)}".replace(", after ", ", ").replace(" and after ", " and "))
+    return "; ".join(said)
 
 
 def direction(ratio: Estimate) -> str:

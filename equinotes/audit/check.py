@@ -67,11 +67,11 @@ def check(
     Rows of all versions are looked through unless a version is given. Raises ValueError for an unknown row, for one that today's
     numerics do not make, and where the test molecules are others.
     """
-    import torch
+    version, row = find(run_id, results_dir, protocol)
+    import torch  # after the row is found: it takes seconds to import
 
     from equinotes.training.loop import train
 
-    version, row = _found(run_id, results_dir, protocol)
     config = RunConfig.from_dict({field.name: _native(row[field.name]) for field in fields(RunConfig)})
     if config.run_id != run_id:
         raise UserError(f"the stored configuration of {run_id} has the name {config.run_id}")
@@ -97,7 +97,10 @@ def check(
     )
 
 
-def _found(run_id: str, results_dir: Path | str | None, protocol: Protocol | None) -> tuple[Protocol, dict[str, Any]]:
+def find(
+    run_id: str, results_dir: Path | str | None = None, protocol: Protocol | None = None
+) -> tuple[Protocol, dict[str, Any]]:
+    """The row of a stored run and the version that it belongs to; ValueError names the nearest where it is unknown."""
     known: list[str] = []
     for version in [protocol] if protocol else map(named, PROTOCOLS):
         if not folder_of(results_dir, version).is_dir():

@@ -113,9 +113,11 @@ class Audit:
         return int(bad > 0)
 
     def _train_again(self) -> int:
-        from equinotes.audit.check import check
+        from equinotes.audit.check import check, find
 
         device = "cpu" if self.device == "auto" else self.device
+        for run_id in self.experiments:  # all of them, before minutes of training
+            find(run_id, self.results_dir)
         found = [check(run_id, self.results_dir, device=device) for run_id in self.experiments]
         print("\n".join(map(str, found)))
         return int(not all(one.agrees for one in found))

@@ -26,16 +26,22 @@ MOST = 400
 """Characters of known names that are listed at most where none is near."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """One line that names an unknown name and the nearest known ones.
+NEAR = 3
+"""Known names that are suggested at most."""
 
-    >>> unknown("preset", "quik", ["smoke", "quick", "paper"])
-    "unknown preset 'quik'; did you mean 'quick'?"
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """One line that names an unknown name and the nearest known ones, which are those that begin with it, if there are any.
+
+    >>> unknown("preset", "quik", ["smoke", "quick", "paper"]), unknown("run", "a-1", ["a-2", "a-1-x", "b"])
+    ("unknown preset 'quik'; did you mean 'quick'?", "unknown run 'a-1'; did you mean 'a-1-x'?")
     """
-    known = list(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    known = list(dict.fromkeys(known))
+    begun = [one for one in known if one.startswith(name)] if name else []
+    near = begun[:NEAR] or get_close_matches(name, known, n=NEAR, cutoff=0.4)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {_listed(sorted(known))}"
-    return f"unknown {kind} {name!r}; {hint}"
+    more = f" ({len(begun)} begin like this)" if len(begun) > NEAR else ""
+    return f"unknown {kind} {name!r}; {hint}{more}"
 
 
 def check_names(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

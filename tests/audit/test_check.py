@@ -1,5 +1,8 @@
 """A stored row trained again agrees with itself, and with nothing else."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,9 +75,31 @@ def test_command_says_so_and_fails_where_a_row_differs(monkeypatch, capsys, agre
     errors = pd.DataFrame({"stored": {"mae_eV": 0.1}, "again": {"mae_eV": 0.1}})
     found = module.Check("some-run", "here", "there", True, 0.0 if agrees else 1.0, errors)
     monkeypatch.setattr(module, "check", lambda run_id, *_, **__: found)
+    monkeypatch.setattr(module, "find", lambda run_id, *_: None)
     assert cli.main(["audit", "check", "some-run"]) == int(not agrees)
     assert ("agrees" if agrees else "DIFFERS") in capsys.readouterr().out
     assert np.isclose(found.errors["again"]["mae_eV"], 0.1)
+
+
+def test_all_ids_are_looked_up_before_anything_is_trained(row, monkeypatch, capsys):
+    monkeypatch.setattr(module, "PROTOCOLS", ["tiniest"])
+    monkeypatch.setattr(module, "named", lambda name: TINIEST)
+    monkeypatch.setattr(module, "check", lambda *_, **__: pytest.fail("trained"))
+    begun = TINY.run_id[:-8]
+    assert cli.main(["audit", "check", TINY.run_id, begun, "--results-dir", str(row)]) == 2
+    assert f"unknown stored run '{begun}'; did you mean '{TINY.run_id}'?" in capsys.readouterr().err
+
+
+def test_an_unknown_id_is_answered_without_torch(tmp_path):
+    code = """
+import sys
+from equinotes.cli.main import main
+assert main(["audit", "check", "U0_atom-l0-mul16"]) == 2
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "did you mean 'U0_atom-l0-mul16-n" in done.stderr
 
 
 def test_command_needs_a_row(capsys):

@@ -44,14 +44,15 @@ class RunConfig:
     """
 
     target: str = "U0_atom"
-    """QM9 column to fit: atomization energy at 0 K [eV] unless changed."""
+    """QM9 column to fit: atomization energy at 0 K [eV] unless changed; `equinotes data` lists all."""
     auxiliary: tuple[str, ...] = ()
-    """Further columns fitted beside it with equal weight, each by a readout of its own; errors are those of `target`."""
+    """Further columns fitted beside it with equal weight, each by a readout of its own; errors are those of `target`. The same names,
+    between commas: dipole,alpha."""
     reference: Literal["mean", "composition"] = "composition"
     """What is taken off before fitting: one mean, as in the paper, or least-squares energies per element."""
 
     ls: tuple[int, ...] = (0, 1, 2)
-    """Orders kept: an lmax sweep lengthens it, an ablation leaves gaps."""
+    """Orders kept, 0 and any up to 11: an lmax sweep lengthens it, an ablation leaves gaps."""
     mul: int = 32
     """Channels per irrep."""
     num_blocks: int = 5
@@ -97,11 +98,12 @@ class RunConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate over the steps: constant, as in the paper, or half a cosine from lr to zero."""
     average: float = 0.0
-    """Decay of the exponential average of the weights, which is kept beside the last iterate; 0 keeps none."""
+    """Decay of the exponential average of the weights, which is kept beside the last iterate: from 0, which keeps none, to below 1,
+    such as 0.999."""
     terms: tuple[str, ...] = ()
-    """Additional terms of the loss, by their names in the registry of terms."""
+    """Additional terms of the loss, by their names in the registry of terms, between commas."""
     term_weights: tuple[float, ...] = ()
-    """Weight of each additional term."""
+    """Weight of each additional term, between commas."""
     parity: Literal["natural", "all"] = "natural"
     """Irreps kept of each order: those with the parity of the harmonics, or both parities. The paper has the natural ones."""
     heads: int = 2
@@ -111,14 +113,14 @@ class RunConfig:
     pooling: Literal["mean", "max", "sum"] = "mean"
     """How features of atoms become those of a molecule, in networks that pool before their last layers."""
     attribute_lmax: int = 3
-    """Highest order of the steerable attributes of edges and atoms."""
+    """Highest order of the steerable attributes of edges and atoms, 0 to 11."""
     body_order: int = 2
     """Atoms whose positions one layer may join: 2 for messages alone, 3 or 4 with products of an atom's features behind each
     block."""
     radial: str = "bessel"
-    """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases."""
+    """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases; `equinotes bases list` names them."""
     m_max: int = MAX_L
-    """Largest |m| that messages keep in the frame of their edge; all where it is at least the highest order."""
+    """Largest |m| that messages keep in the frame of their edge, 0 to 11; all where it is at least the highest order."""
     skips: Literal["all", "none", "scalars", "directed", "dense", "scaled"] = "all"
     """Features added to a block's: all, as in the paper, none, l = 0, l > 0, the mean of all blocks before, or all where the
     block's own are made as large."""
@@ -169,10 +171,6 @@ class RunConfig:
             raise UserError(f"auxiliary must name other targets than {self.target}, each once, got {self.auxiliary}")
         if not 0 <= self.average < 1:
             raise UserError(f"average must be a decay from 0 (no average) to below 1, got {self.average}")
-        if len(set(self.terms)) < len(self.terms):
-            raise UserError(f"terms must name each term once, got {self.terms}")
-        if len(self.terms) != len(self.term_weights) or not all(0 <= weight < float("inf") for weight in self.term_weights):
-            raise UserError(f"term_weights must hold one number, not negative, for each of terms, got {self.term_weights}")
         if not 0 <= self.pretrain_epochs < self.epochs:
             raise UserError(
                 f"pretrain_epochs must be at least 0 and leave one of {self.epochs} epochs, got {self.pretrain_epochs}"

@@ -43,7 +43,7 @@ class Audit:
     experiments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT ...")] = ()
     """Which experiments `run` trains, or which stored runs `check` trains again."""
     protocol: str = "first"
-    """Version of the protocol."""
+    """Version of the protocol: first, second, networks or strategies."""
     runs_dir: Path = Path("runs")
     """Folder of the run store."""
     results_dir: Path | None = None

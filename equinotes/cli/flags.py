@@ -57,12 +57,22 @@ def config_flags(defaults: RunConfig, *, many: bool) -> type:
     for each in fields(RunConfig):
         hint: Any = WORDS.get(each.name, hints[each.name])
         default = getattr(defaults, each.name)
-        text = docs[each.name] + (" Written 0,1,2 or 0,3-6." if each.name == "ls" else "")
+        text = " ".join(docs[each.name].split()) + _more(each.name)
         kind: Any = Annotated[hint, tyro.conf.arg(help=text)]
         if many:
             kind = Annotated[tuple[hint, ...], tyro.conf.arg(help=text, metavar=f"{_word(each.name, hint)} ...")]
         flags.append((each.name, kind, field(default=(default,) if many else default)))
     return make_dataclass("Flags", flags, kw_only=True)
+
+
+def _more(name: str) -> str:
+    """What the help of a flag says beyond the field's docstring: how it is written, names of a registry, networks that read it."""
+    from equinotes.networks import NETWORKS  # names and fields, no torch
+    from equinotes.training.terms import TERMS
+
+    more = {"ls": " Written 0,1,2 or 0,3-6.", "terms": f" Names: {', '.join(TERMS)}."}.get(name, "")
+    readers = [network for network, entry in NETWORKS.items() if name in entry.reads.split()]
+    return more + (f" Networks that read it: {', '.join(readers)}." if 0 < len(readers) < len(NETWORKS) else "")
 
 
 def _word(name: str, hint: Any) -> str:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from typing import get_type_hints
 
 import nbformat
 import pandas as pd
@@ -13,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equinotes import RunConfig, list_runs, train
+from equinotes.audit.protocol import PROTOCOLS
 from equinotes.cli import commands, estimates
 from equinotes.cli import main as cli
 from equinotes.cli.flags import config_of, configs_of, field_docs
 from equinotes.config import MAX_L
 from equinotes.support.errors import NotFinite, TaskFailed, UserError, UserTypeError
 from equinotes.support.repository import find_root
+from equinotes.training.terms import TERMS
 
 SMOKE = RunConfig.preset("smoke")
 HEAVY = {
@@ -105,9 +108,34 @@ def test_every_field_is_a_flag_with_its_own_words(equinotes):
         code, out, _ = equinotes(command, "--help")
         text = " ".join(word for line in out for word in line.strip("│ ").split())
         assert code == 0
+        assert "Orders kept, 0 and any up to 11:" in text and MAX_L == 11
+        assert f"Names: {', '.join(TERMS)}." in text
         for name, doc in field_docs().items():
             assert f"--{name.replace('_', '-')}" in text
             assert " ".join(doc.split("[")[0].split(".")[0].split()) in text
+
+
+@pytest.mark.parametrize(
+    ("flag", "readers"),
+    [
+        ("--heads", ["se3_transformer"]),
+        ("--pooling", ["se3_transformer", "segnn"]),
+        ("--attribute-lmax", ["segnn"]),
+        ("--m-max", ["paper"]),
+        ("--mul", []),
+    ],
+)
+def test_help_names_the_networks_that_read_a_flag(flag, readers):
+    """A network that does not read a field refuses it, so help says which one does."""
+    hints = get_type_hints(commands.OneConfig, include_extras=True)
+    (said,) = (each.help for each in hints[flag[2:].replace("-", "_")].__metadata__ if hasattr(each, "help"))
+    assert said.endswith(f" Networks that read it: {', '.join(readers)}.") if readers else "Networks that read it" not in said
+
+
+@pytest.mark.parametrize("command", ["audit", "results"])
+def test_help_names_the_protocols(equinotes, command):
+    text = " ".join(word for line in equinotes(command, "--help")[1] for word in line.strip("│ ").split())
+    assert all(name in text.split("--protocol", 1)[1] for name in PROTOCOLS)
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -153,6 +181,7 @@ for words in {asked!r}:
         (["train", "--ls", "a"], r"ls must be whole numbers such as 0,1,2, got 'a'"),
         (["train", "--ls"], r"missing value for argument '--ls'"),
         (["train", "--graph", "bond"], r"invalid choice 'bond' .*'bonds', 'radius'"),
+        (["train", "--terms", "foo"], r"unknown term 'foo'; known: adversarial, "),
         (["train", "--preset", "quik"], r"unknown preset 'quik'; did you mean 'quick'"),
         (["train", "--preset"], r"unknown preset ''; known: nequip, painn, paper, quick, se3_transformer, segnn, smoke"),
         (["train", "more"], r"unrecognized options: more"),

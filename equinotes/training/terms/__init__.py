@@ -57,8 +57,15 @@ ATTENTIVE = ("attention_entropy", "attention_uniform")
 
 
 def check(config: RunConfig) -> None:
-    """UserError for an unknown term, which names the nearest ones, and for one that this network has nothing for."""
+    """UserError for an unknown term, which names the nearest ones, for weights that do not fit the terms, and for a term that this
+    network has nothing for.
+    """
     check_names("term", config.terms, TERMS)
+    if len(set(config.terms)) < len(config.terms):
+        raise UserError(f"terms must name each term once, got {config.terms}")
+    weights = config.term_weights
+    if len(config.terms) != len(weights) or not all(0 <= weight < float("inf") for weight in weights):
+        raise UserError(f"term_weights must hold one number, not negative, for each of terms {config.terms}, got {weights}")
     for name in config.terms:
         if (l := ORDERS.get(name, 0)) not in config.ls:
             raise UserError(f"term {name!r} reads l={l}, got ls={config.ls}")

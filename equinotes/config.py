@@ -13,6 +13,9 @@ from equinotes.support.values import check
 MAX_L = 11
 """Highest order for which e3nn holds Wigner 3j coefficients and spherical harmonics."""
 
+MOLECULES = 130_831
+"""Molecules of QM9 that pass its consistency check; the sets of a run are drawn from them."""
+
 TARGETS = {
     "U0_atom": "eV",
     "U_atom": "eV",
@@ -46,8 +49,8 @@ class RunConfig:
     target: str = "U0_atom"
     """QM9 column to fit: atomization energy at 0 K [eV] unless changed; `equinotes data` lists all."""
     auxiliary: tuple[str, ...] = ()
-    """Further columns fitted beside it with equal weight, each by a readout of its own; errors are those of `target`. The same names,
-    between commas: dipole,alpha."""
+    """Further columns fitted beside it with equal weight, each by a readout of its own; errors are those of `target`.
+    Names as for `target`, between commas: dipole,alpha."""
     reference: Literal["mean", "composition"] = "composition"
     """What is taken off before fitting: one mean, as in the paper, or least-squares energies per element."""
 
@@ -98,8 +101,8 @@ class RunConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate over the steps: constant, as in the paper, or half a cosine from lr to zero."""
     average: float = 0.0
-    """Decay of the exponential average of the weights, which is kept beside the last iterate: from 0, which keeps none, to below 1,
-    such as 0.999."""
+    """Decay of the exponential average of the weights, which is kept beside the last iterate: from 0, which keeps none, to
+    below 1, such as 0.999."""
     terms: tuple[str, ...] = ()
     """Additional terms of the loss, by their names in the registry of terms, between commas."""
     term_weights: tuple[float, ...] = ()
@@ -118,7 +121,8 @@ class RunConfig:
     """Atoms whose positions one layer may join: 2 for messages alone, 3 or 4 with products of an atom's features behind each
     block."""
     radial: str = "bessel"
-    """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases; `equinotes bases list` names them."""
+    """Radial basis: bessel, as in the paper, gaussian, or another one in the registry of bases, which `equinotes bases
+    list` prints."""
     m_max: int = MAX_L
     """Largest |m| that messages keep in the frame of their edge, 0 to 11; all where it is at least the highest order."""
     skips: Literal["all", "none", "scalars", "directed", "dense", "scaled"] = "all"
@@ -153,6 +157,8 @@ class RunConfig:
         ):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if (asked := self.num_train + self.num_val + self.num_test) > MOLECULES:
+            raise UserError(f"there are {MOLECULES} molecules, num_train + num_val + num_test asks for {asked}")
         for name in ("cutoff", "degree_norm", "lr"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"{name} must be positive and finite, got {getattr(self, name)}")

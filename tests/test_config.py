@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinotes import RunConfig
-from equinotes.config import MAX_L, PRESETS, TARGETS
+from equinotes.config import MAX_L, MOLECULES, PRESETS, TARGETS
+from equinotes.data.source import NUM_MOLECULES
 
 orders = st.sets(st.integers(1, MAX_L)).map(lambda ls: (0, *sorted(ls)))
 configs = st.builds(
@@ -70,6 +71,11 @@ def test_a_configuration_cannot_be_changed():
         RunConfig().mul = 3
 
 
+def test_a_run_may_draw_as_many_molecules_as_the_data_have():
+    assert MOLECULES == NUM_MOLECULES
+    assert RunConfig(num_train=MOLECULES - 20, num_val=10, num_test=10).num_train == 130_811
+
+
 def test_unit_and_highest_order_follow():
     assert RunConfig(target="alpha").unit == "bohr^3"
     assert RunConfig(ls=(0, 3, 4)).lmax == 4
@@ -83,7 +89,11 @@ def test_unit_and_highest_order_follow():
         ({"ls": (0, 2, 1)}, ValueError, r"ls must rise .*\(0, 2, 1\)"),
         ({"ls": (0, 1, 1)}, ValueError, r"ls must rise .*without repeats"),
         ({"ls": (0, 12)}, ValueError, r"ls may go up to 11"),
-        ({"ls": "0,1"}, TypeError, r"ls must be whole numbers such as 0,1,2, got '0,1'"),
+        ({"ls": "0,1"}, TypeError, r"ls must be a tuple such as \(0, 1\), got '0,1'"),
+        ({"terms": "dipole"}, TypeError, r"terms must be a tuple such as \('a', 'b'\), got 'dipole'"),
+        ({"terms": ("foo",)}, ValueError, r"unknown term 'foo'"),
+        ({"terms": ("dipole",)}, ValueError, r"term_weights must hold one number.*\('dipole',\), got \(\)"),
+        ({"num_train": 130_000}, ValueError, r"there are 130831 molecules, .* asks for 133000"),
         ({"ls": 2}, TypeError, r"ls must be whole numbers .*got 2"),
         ({"ls": (0, 1.5)}, TypeError, r"ls must be whole numbers"),
         ({"ls": (0, True)}, TypeError, r"ls must be whole numbers"),

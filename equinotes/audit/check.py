@@ -97,9 +97,7 @@ def check(
     )
 
 
-def find(
-    run_id: str, results_dir: Path | str | None = None, protocol: Protocol | None = None
-) -> tuple[Protocol, dict[str, Any]]:
+def find(run_id: str, results_dir: Path | str | None = None, protocol: Protocol | None = None) -> tuple[Protocol, dict[str, Any]]:
     """The row of a stored run and the version that it belongs to; ValueError names the nearest where it is unknown."""
     known: list[str] = []
     for version in [protocol] if protocol else map(named, PROTOCOLS):

@@ -52,9 +52,9 @@ def run_notebook(
 ) -> Path:
     """Execute a notebook in this environment and return the path of the executed copy.
 
-    The copy is written to `out` (default `executed/<name>.ipynb`, unless the copy of another notebook is there) atomically, with
-    a cell after its title that states version, commit, date, parameters and command. Relative paths in the notebook start at
-    the current folder.
+    The copy is written to `out`, a file or a folder that is there (default `executed/<name>.ipynb`, unless the copy of another
+    notebook is there), atomically, with a cell after its title that states version, commit, date, parameters and command.
+    Relative paths in the notebook start at the current folder.
 
     Raises FileNotFoundError for an unknown notebook, UserError for an unknown parameter, a value of another type or out of range,
     a damaged file and a default place that is taken, NotebookFailed where a cell fails: what ran is then kept as
@@ -67,7 +67,7 @@ def run_notebook(
     given = {name: check(name, value, known[name].hint) for name, value in given.items()}
     for name, value in given.items():
         _check_there(name, value, known[name].help)
-    out = Path(out) if out is not None else _free_place(path)
+    out = _place(path, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = out.with_name(f"{out.stem}.failed.ipynb")
     beside = out.with_name(f".{out.stem}.{os.getpid()}.ipynb")
@@ -111,6 +111,16 @@ def _free_place(path: Path) -> Path:
 
 def _source(path: Path) -> str:
     return name_of(path) or str(path.resolve())
+
+
+def _place(path: Path, out: str | Path | None) -> Path:
+    """Where the executed copy of a notebook goes; UserError for a file that is not named as a notebook."""
+    place = _free_place(path) if out is None else Path(out)
+    if place.is_dir():
+        return place / path.name
+    if place.suffix != ".ipynb":
+        raise UserError(f"an executed notebook is written as .ipynb, or into a folder that is there; got {str(place)!r}")
+    return place
 
 
 def rerun_command(path: Path, given: Mapping[str, Any]) -> str:

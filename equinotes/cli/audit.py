@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from equinotes.support.devices import check_device
 from equinotes.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Audit:
             raise UserError(f"only run and diagnose take --workers, got {self.action} --workers {self.workers}")
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers must be at least 1, got {self.workers}")
+        check_device(self.device)
 
     def _say_state(self) -> None:
         from equinotes.audit.missing import missing

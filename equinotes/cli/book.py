@@ -28,7 +28,8 @@ class Run:
     ] = ()
     """A parameter; repeat the flag for several. Lists are written 0,1,2 or 0-2."""
     out: Path | None = None
-    """Path of the executed notebook (default executed/<name>.ipynb; the result of another notebook is not overwritten)."""
+    """Path of the executed notebook, or a folder for it (default executed/<name>.ipynb; the result of another notebook is not
+    overwritten there)."""
     list: bool = False
     """List the notebook's parameters, with the values that each may have."""
     html: bool = False

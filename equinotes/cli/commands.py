@@ -15,6 +15,7 @@ from equinotes.cli.estimates import training_time
 from equinotes.cli.flags import config_flags, config_of, configs_of, preset_of, sides_of
 from equinotes.cli.grade import Grade
 from equinotes.config import TARGETS, RunConfig
+from equinotes.support.devices import check_device
 from equinotes.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Train:
         from equinotes.runs import store as runs
 
         config = config_of(self.config)
+        check_device(self.device)
         run = runs.Run(self.runs_dir / config.run_id)
         if not run.complete:  # torch takes seconds to import
             from equinotes.training.loop import train
@@ -111,9 +113,10 @@ class Sweep:
     def run(self) -> int:
         from equinotes.runs.results import overview
         from equinotes.runs.store import Run, list_runs
-        from equinotes.sweeps.sweep import sweep
+        from equinotes.sweeps.sweep import check_means, sweep
 
         configs = configs_of(self.config)
+        check_means(self.workers, self.scheduler, self.device)
         left = [config for config in configs if not Run(self.runs_dir / config.run_id).complete]
         print(f"runs: {len(configs)}, complete: {len(configs) - len(left)}", file=sys.stderr)
         if self.dry_run:

@@ -66,7 +66,7 @@ def config_flags(defaults: RunConfig, *, many: bool) -> type:
 
 
 def _more(name: str) -> str:
-    """What the help of a flag says beyond the field's docstring: how it is written, names of a registry, networks that read it."""
+    """What the help of a flag says beyond the field's docstring: how it is written, known names, networks that read it."""
     from equinotes.networks import NETWORKS  # names and fields, no torch
     from equinotes.training.terms import TERMS
 
@@ -93,7 +93,8 @@ def sides_of(words: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...], tu
     for word in words:
         orders, colon, channels = word.partition(":")
         try:
-            given = {"ls": parse("ls", orders, _HINTS["ls"])} | ({"mul": parse("mul", channels, int)} if colon else {})
+            given = {"ls": parse("ls", orders, _HINTS["ls"])}
+            given |= {"mul": parse("mul", channels, int)} if colon else {}
             sides.append((RunConfig(**given).ls, given.get("mul")))
         except UserError as error:
             raise UserError(f"--compare {word}: {error}") from None

@@ -102,6 +102,9 @@ def _parse(name: str, command: type, words: list[str], default: Any) -> Any:
     raise UserError(f"{_one_line(said.getvalue())}; see equinotes {name} --help")
 
 
+NEEDED = {"INT": "a whole number is needed", "FLOAT": "a number is needed"}
+
+
 def _one_line(box: str) -> str:
     """The text in a box drawn by tyro, up to its first rule, with the nearest flag if it names one."""
     rows = [row.strip("│ ") for row in box.splitlines()]
@@ -111,11 +114,11 @@ def _one_line(box: str) -> str:
         rows, rules = rows[2:], [place - 2 for place in rules[1:]]
     rule = rules[0] if rules else len(rows)
     text = " ".join(rows[:rule]) or "the arguments could not be parsed"
-    text = re.sub(
-        r"invalid literal for int\(\) with base 10:|could not convert string to float:", "a number is needed, got", text
-    )
+    text = re.sub(r"invalid literal for int\(\) with base 10:", f"{NEEDED['INT']}, got", text)
+    text = re.sub(r"could not convert string to float:", f"{NEEDED['FLOAT']}, got", text)
     if given := re.match(r"Error parsing (\S+): (?:no type matching|Could not find valid parse).*?\[(.*?)\]", text):
-        text = f"{given[1]} does not take {given[2]}"
+        kind = re.search(rf"{given[1]} (?:\{{None\}}\|)?(INT|FLOAT)\b", " ".join(rows[rule + 1 :]))
+        text = f"{given[1]} does not take {given[2]}" + (f": {NEEDED[kind[1]]}" if kind else "")
     text = text[0].lower() + text[1:].rstrip(".")
     near = re.search(r"Perhaps you meant:\s*(--[\w-]+)", " ".join(rows[rule + 1 :]))
     return f"{text}; did you mean {near[1]}?" if near else text

@@ -98,7 +98,10 @@ def compare(
     sides = [_runs_of(complete, *side) for side in wanted]
     pairs = sides[0].merge(sides[1], on=others, suffixes=("_1", "_2")) if all(map(len, sides)) else pd.DataFrame()
     if pairs.empty:
-        sets = {_side(ls, int(number) if mul else None) for ls, number in zip(complete.get("ls", ()), complete.get("mul", ()))}
+        sets = {
+            _side(ls, int(number) if mul else None)
+            for ls, number in zip(complete.get("ls", ()), complete.get("mul", ()), strict=True)
+        }
         there = ", ".join(sorted(name.removeprefix("ls=") for name in sets)) or "none"
         raise UserError(
             f"no complete runs with {' and '.join(names)} that agree in all other settings; complete sets of orders: {there}"

@@ -103,13 +103,23 @@ def check(name: str, value: Any, hint: Any) -> Any:
     except (ValueError, TypeError) as error:  # pydantic's are ValueErrors
         kinds = {each["type"] for each in error.errors()} if hasattr(error, "errors") else {""}
         kind = UserError if kinds <= _OUT_OF_RANGE else UserTypeError
-        raise kind(_wrong(name, value, hint)) from None
+        raise kind(_wrong(name, value, hint, in_python=True)) from None
 
 
-def _wrong(name: str, value: Any, hint: Any) -> str:
+_EXAMPLES = {
+    tuple[int, ...]: "a tuple such as (0, 1)",
+    tuple[float, ...]: "a tuple such as (0.5, 1.0)",
+    tuple[str, ...]: "a tuple such as ('a', 'b')",
+}
+"""What is right in Python where a text was given as it would be written on the command line."""
+
+
+def _wrong(name: str, value: Any, hint: Any, *, in_python: bool = False) -> str:
     """One line: what was found, and what would be right."""
     if get_origin(hint) is Literal and len(get_args(hint)) > _FEW and isinstance(value, str):
         return unknown(name, value, get_args(hint))
+    if in_python and isinstance(value, str) and (example := _EXAMPLES.get(hint)):
+        return f"{name} must be {example}, got {value!r}"
     return f"{name} must be {describe(hint)}, got {value!r}"
 
 

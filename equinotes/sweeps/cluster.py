@@ -39,6 +39,12 @@ def connect(address: str) -> Iterator[Any]:
             client.close()
 
 
+def check_address(address: str) -> None:
+    """UserError for what is no address of a scheduler."""
+    if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", address):
+        raise UserError(f"the address of a Dask scheduler must have the form tcp://node1:8786, got {address!r}")
+
+
 def _knock(address: str) -> None:
     """Check that a scheduler answers; a client without one hangs when it closes."""
     from distributed.comm import connect as open_comm
@@ -47,8 +53,7 @@ def _knock(address: str) -> None:
         comm = await asyncio.wait_for(open_comm(address), SECONDS_TO_CONNECT)  # its own timeout does not cover a silent peer
         await comm.close()
 
-    if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", address):
-        raise UserError(f"the address of a Dask scheduler must have the form tcp://node1:8786, got {address!r}")
+    check_address(address)
     try:
         with ThreadPoolExecutor(1) as pool:  # a new thread: in Jupyter this one already runs an event loop
             pool.submit(asyncio.run, shake_hands()).result()

@@ -14,9 +14,10 @@ from tqdm.std import tqdm
 
 from equinotes.config import RunConfig
 from equinotes.runs.store import Run
+from equinotes.support.devices import check_device
 from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
-from equinotes.sweeps.cluster import connect, local_workers
+from equinotes.sweeps.cluster import check_address, connect, local_workers
 
 DIED = "its worker process died (out of memory?)"
 RESTARTS = 2
@@ -32,6 +33,15 @@ def retrain_without(config: RunConfig, l: int) -> RunConfig:
     if l not in config.ls or l == 0:
         raise UserError(f"l must be one of the orders above 0 in ls={config.ls}, got {l}")
     return config.but(ls=[order for order in config.ls if order != l])
+
+
+def check_means(workers: int | None, scheduler: str | None, device: str) -> None:
+    """UserError for a number of workers, an address of a scheduler or a device that cannot be; nothing is started for it."""
+    if workers is not None and workers < 1:
+        raise UserError(f"workers must be at least 1, got {workers}")
+    if scheduler is not None:
+        check_address(scheduler)
+    check_device(device)
 
 
 def sweep(
@@ -52,10 +62,10 @@ def sweep(
     Returns one row per distinct configuration, in the order given: `run_id`, `status` ("done", "failed" or "cancelled"),
     `error` (one line, empty when done) and `path`. A failed run affects no other; an interrupted sweep continues.
 
-    Raises ValueError for a scheduler that does not answer within 10 s and for an unknown device.
+    Raises ValueError for a scheduler that does not answer within 10 s and for an unknown device, OSError where `runs_dir` cannot
+    be made.
     """
-    if workers is not None and workers < 1:
-        raise UserError(f"workers must be at least 1, got {workers}")
+    check_means(workers, scheduler, device)
     todo = {config.run_id: config for config in configs}
     folder = Path(runs_dir).resolve()
     outcome = {run_id: ("done", "") for run_id in todo if Run(folder / run_id).complete}
@@ -71,6 +81,7 @@ def _train_all(
 ) -> dict[str, tuple[str, str]]:
     if scheduler is not None:
         with connect(scheduler) as client:
+            folder.mkdir(parents=True, exist_ok=True)
             return _Sweep(client, folder, device, configs).run(progress)
     from equinotes.data.qm9 import load_qm9
 
@@ -78,6 +89,7 @@ def _train_all(
         from equinotes.training.loop import pick_device
 
         pick_device(device)
+    folder.mkdir(parents=True, exist_ok=True)  # here, where it fails once for all runs
     load_qm9(progress=progress)  # packed once here; workers then memory-map it
     with local_workers(len(configs), workers, device) as (client, pool):
         return _Sweep(client, folder, device, configs).run(progress, pool.keep_up)

@@ -24,6 +24,7 @@ from equinotes.runs import provenance
 from equinotes.runs import store as runs
 from equinotes.runs.store import Run, error_columns, error_statistics, unit_suffix
 from equinotes.support.cores import side_by_side
+from equinotes.support.devices import check_device
 from equinotes.support.errors import NotFinite, UserError
 from equinotes.support.files import write_atomically, write_json
 from equinotes.support.progress import bar
@@ -57,6 +58,7 @@ def train(
     Raises ValueError for a device that is not there and for more molecules than QM9 has, FloatingPointError when the loss stops
     being finite (the last good checkpoint stays), OSError when the disk is full (likewise).
     """
+    check_device(device)
     run = Run(Path(runs_dir) / config.run_id)
     if run.complete:
         return run
@@ -76,12 +78,7 @@ def pick_device(device: str) -> str:
     """The device's name for torch; ValueError where it is unknown or not there."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device)
-    except RuntimeError:
-        kind = None
-    if kind is None or kind.type not in ("cpu", "cuda"):
-        raise UserError(f"unknown device {device!r}; known: auto, cpu, cuda, cuda:0, cuda:1, ...")
+    kind = torch.device(check_device(device))
     there = torch.cuda.device_count()
     if kind.type == "cuda" and (kind.index or 0) >= there:
         raise UserError(f"device {device!r} is not there: torch sees {there} CUDA devices; use 'auto' or 'cpu'")

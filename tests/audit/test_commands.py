@@ -40,8 +40,8 @@ def test_runs_that_are_not_stored_are_named_with_the_command_that_trains_them(au
     version = replace(named("second"), experiments=lambda: {"pilot": planned, "whole": planned[:2]})
     there = [config.run_id for config in planned if not (config.lmax and config.seed and config.num_train == 200)]
     monkeypatch.setattr("equinotes.audit.protocol.named", lambda name: version)
+    stored = pd.DataFrame({"run_id": there, "experiment": "pilot"})
     for place in ("store", "missing"):
-        stored = pd.DataFrame({"run_id": there, "experiment": "pilot"})
         monkeypatch.setattr(import_module(f"equinotes.audit.{place}"), "load", lambda *_: stored)
     code, out, err = audit("--protocol", "second", "--results-dir", tmp_path)
     assert (code, err) == (0, []) and out[1].split() == ["pilot", "12", "10"]

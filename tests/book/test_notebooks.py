@@ -20,6 +20,7 @@ import equinotes.book.notebooks
 from equinotes.book.notebooks import NotebookFailed, rerun_command, run_notebook
 from equinotes.book.parameters import find_notebook, list_notebooks, parameters_of, parse_parameters, read_notebook, title_of
 from equinotes.config import RunConfig
+from equinotes.support.errors import UserError
 from equinotes.support.values import check
 from equinotes.training.terms import control_of
 
@@ -169,6 +170,19 @@ def test_unknown_names_and_wrong_types_are_refused_before_anything_runs(demo, pa
     with pytest.raises(error, match=says):
         run_notebook(demo, parameters, progress=False)
     assert [path.name for path in demo.parent.iterdir()] == ["07_demo.ipynb"]
+
+
+@pytest.mark.parametrize("out", ["x.txt", "x", "x.ipynb.html"])
+def test_what_is_no_name_of_a_notebook_is_refused_before_anything_runs(demo, out):
+    with pytest.raises(UserError, match=rf"written as \.ipynb, or into a folder that is there; got '{out}'"):
+        run_notebook(demo, {"lmax": 3}, out=out, progress=False)
+    assert [path.name for path in demo.parent.iterdir()] == ["07_demo.ipynb"]
+
+
+def test_a_folder_takes_the_notebook_under_its_own_name(demo):
+    (demo.parent / "there").mkdir()
+    out = run_notebook(demo, out=demo.parent / "there", progress=False)
+    assert out == demo.parent / "there" / "07_demo.ipynb" and read_notebook(out).metadata.papermill.output_path == out.name
 
 
 def test_the_command_in_the_header_gives_the_same_parameters(demo):

@@ -74,12 +74,18 @@ def test_values_that_no_run_can_have(refused, tmp_path, command, flags, says):
 def test_more_molecules_than_there_are(refused, tmp_path, size):
     line = refused("train", "--preset", "smoke", "--runs-dir", tmp_path, size, "130800")
     assert "130831" in line and re.search("asks for 1308[0-9][0-9]", line)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])
 def test_an_unknown_device(refused, tmp_path, command, device):
     assert device in refused(command, "--preset", "smoke", "--runs-dir", tmp_path, "--device", device)
+
+
+def test_an_unknown_device_is_refused_where_the_run_is_complete(refused, tmp_path, qm9):
+    train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
+    assert "unknown device 'gpu'" in refused("train", "--preset", "smoke", "--runs-dir", tmp_path, "--device", "gpu")
 
 
 @pytest.mark.parametrize(("number", "says"), [(0, "from 1 to 133885, got 0"), (133886, "got 133886"), (21725, "left out")])

@@ -62,7 +62,9 @@ def test_pairs_with_the_sign_of_the_mean_are_counted(runs):
     """Differences -3, -3, +1, -1 eV by hand: their mean is negative, and so are three of them."""
     values = dict(zip(range(4), (-3.0, -3.0, 1.0, -1.0), strict=True))
     planted = runs[(runs["mul"] == 4) & (runs["seed"] < 4)].copy()
-    planted["test_mae_eV"] = [values[seed] if len(ls) == 3 else 0.0 for ls, seed in zip(planted["ls"], planted["seed"], strict=True)]
+    planted["test_mae_eV"] = [
+        values[seed] if len(ls) == 3 else 0.0 for ls, seed in zip(planted["ls"], planted["seed"], strict=True)
+    ]
     assert compare(planted, (0, 1), (0, 1, 2))["same_sign"].tolist() == ["3/4"]
 
 

@@ -28,6 +28,10 @@ def wait_until(condition, seconds=120):
         time.sleep(0.05)
 
 
+ALONE = SMOKE.but(num_train=1, reference="mean")
+"""A run that cannot begin: one molecule has no spread."""
+
+
 def under_way(config, runs_dir):
     return (runs_dir / config.run_id / "checkpoint.safetensors").exists()
 
@@ -35,7 +39,7 @@ def under_way(config, runs_dir):
 def test_each_run_has_its_own_fate(tmp_path, qm9, capsys):
     """One worker process: it is killed in the first run, and its successor goes on with the others."""
     complete = train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
-    configs = [SMOKE, ENDLESS, SMOKE.but(seed=1), SMOKE.but(seed=1), SMOKE.but(num_train=200_000), SMOKE.but(lr=1e30)]
+    configs = [SMOKE, ENDLESS, SMOKE.but(seed=1), SMOKE.but(seed=1), ALONE, SMOKE.but(lr=1e30)]
 
     def kill_the_worker():
         wait_until(lambda: under_way(ENDLESS, tmp_path))
@@ -54,7 +58,7 @@ def test_each_run_has_its_own_fate(tmp_path, qm9, capsys):
     errors = table["error"].tolist()
     assert errors[0] == errors[2] == ""
     assert "worker process died" in errors[1]
-    assert "130831" in errors[3] and "loss is" in errors[4]
+    assert "does not vary over the 1 training molecules" in errors[3] and "loss is" in errors[4]
     assert not any("\n" in error for error in errors)
     assert load_run(complete.path).provenance == complete.provenance
     trained = load_run(SMOKE.but(seed=1).run_id, tmp_path)
@@ -82,7 +86,7 @@ def test_ctrl_c_stops_at_once_keeps_the_checkpoints_and_leaves_no_process(tmp_pa
 def test_complete_runs_start_no_process(tmp_path, qm9, monkeypatch):
     train(SMOKE, device="cpu", runs_dir=tmp_path, progress=False, qm9=qm9)
     monkeypatch.setattr(import_module("equinotes.sweeps.sweep"), "_train_all", None)
-    assert sweep([SMOKE, SMOKE], runs_dir=tmp_path, scheduler="nobody")["status"].tolist() == ["done"]
+    assert sweep([SMOKE, SMOKE], runs_dir=tmp_path, scheduler="tcp://nobody:1")["status"].tolist() == ["done"]
     assert sweep([], runs_dir=tmp_path).empty
 
 
@@ -160,6 +164,12 @@ def test_other_bad_arguments_are_refused_before_anything_starts(tmp_path):
         sweep([SMOKE], runs_dir=tmp_path, workers=0)
     with pytest.raises(ValueError, match="unknown device 'gpu'"):
         sweep([SMOKE], runs_dir=tmp_path, device="gpu")
+
+
+def test_a_folder_that_cannot_be_made_fails_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
+        sweep([SMOKE, SMOKE.but(seed=1)], runs_dir=tmp_path / "file" / "runs")
 
 
 def test_worker_processes_that_cannot_live_end_the_sweep(tmp_path):

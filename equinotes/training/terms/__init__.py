@@ -57,8 +57,8 @@ ATTENTIVE = ("attention_entropy", "attention_uniform")
 
 
 def check(config: RunConfig) -> None:
-    """UserError for an unknown term, which names the nearest ones, for weights that do not fit the terms, and for a term that this
-    network has nothing for.
+    """UserError for an unknown term, which names the nearest ones, for weights that do not fit the terms, and for a term that
+    this network has nothing for.
     """
     check_names("term", config.terms, TERMS)
     if len(set(config.terms)) < len(config.terms):

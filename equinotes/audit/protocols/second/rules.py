@@ -81,7 +81,8 @@ def judge(tables: Tables, claims: Iterable[str] = tuple(PARTS)) -> pd.DataFrame:
             {"claim": claim.name, "verdict": verdict, **_described(parts[decides]), "outcome": parts[decides].outcome,
              "refuted_by": claim.refuted_by, "opposite": sum(p <= ALPHA for p in againsts),
              "opposites": [part.name for part in parts if part.p_against <= ALPHA], "parts": len(parts),
-             "nearest": parts[nearest].name, "nearest_p": againsts[nearest], "along": _along(claim.name), "ladder": _by_outcome(steps),
+             "nearest": parts[nearest].name, "nearest_p": againsts[nearest],
+             "along": _along(claim.name), "ladder": _by_outcome(steps),
              "changes": len({outcome for _, outcome in steps} - {"open"}) > 1}
         )  # fmt: skip
     return pd.DataFrame(rows)

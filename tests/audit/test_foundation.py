@@ -202,6 +202,14 @@ def test_the_answer_in_short_is_that_of_the_stored_tables(tables):
     assert {(row["model"], row["layer"]): f"{row['l']}e" for row in short["exceptions"]} == beaten
     random = tables["foundation_structure"].query("weights == 'random'")
     assert short["draws"] == random.groupby("model")["seed"].nunique().min()
-    said = sentences("foundation")("short", found=short, limits=SECOND.thresholds)
-    assert "Whether orders above 0 have structure is undecided" in said
+    say, parts = sentences("foundation"), report.parts(tables).set_index("part")["outcome"]
+    kinds = {"learned": "opposite shown", "unlearned": "shown", "undecided": "open"}
+    for kind, outcome in kinds.items():
+        assert short[kind] == [
+            name.split(" has no ")[0] for name in parts.index[parts == outcome] if name.endswith("no structure")
+        ]
+    said = say("short", found=short, limits=SECOND.thresholds)
+    assert all(name in said.split("Against")[1] for kind in kinds for name in short[kind])
+    wide = short | {"learned": [], "unlearned": [], "undecided": ["a: l = 1"]}
+    assert "Whether orders above 0 have structure is undecided" in say("short", found=wide, limits=SECOND.thresholds)
     assert report.short({name: table.head(0) for name, table in tables.items()}) == {}

@@ -8,11 +8,16 @@ from equinotes.analysis.inference import mean
 from equinotes.audit.protocol import Tables
 from equinotes.audit.protocols.second import PROTOCOL
 from equinotes.audit.protocols.second.evidence import INTERVAL, SCORE
+from equinotes.audit.protocols.second.parts import OPPOSITE, SHOWN
 from equinotes.audit.protocols.second.parts import UNDECIDED as OPEN
 from equinotes.audit.protocols.second.rules import parts_table
 from equinotes.irreps import natural
 
 CLAIM = "C6"
+ENDING = " has no structure"
+"""How the name of a part about structure ends."""
+KINDS = {"learned": OPPOSITE, "unlearned": SHOWN, "undecided": OPEN}
+"""What the outcome of such a part says of training."""
 STATEMENT = next(claim for claim in PROTOCOL.claims if claim.name == CLAIM)
 
 
@@ -53,11 +58,12 @@ def short(tables: Tables) -> dict[str, Any]:
     """The page's answer; empty where nothing is stored.
 
     `least`: the smallest damage share; `exceptions`: layers with several orders where another one than l = 0 has the largest
-    (`model`, `layer`, `l`); of the `tests` of structure, how many are `decided`, how many `draws` of random weights they have,
-    and `half` the width of the narrowest interval.
+    (`model`, `layer`, `l`); of the tests of structure, those where training made some (`learned`), those where it made none
+    (`unlearned`) and those that are `undecided`, each as "model: l = 1"; how many `draws` of random weights they have, and `half`
+    the width of the narrowest interval.
     """
     shares, tests = damage(tables), parts(tables)
-    tests = tests[tests["part"].str.contains("structure")]
+    tests = tests[tests["part"].str.endswith(ENDING)]
     if not len(shares):
         return {}
     several = shares[shares.groupby(["model", "layer"])["l"].transform("size") > 1]
@@ -66,8 +72,10 @@ def short(tables: Tables) -> dict[str, Any]:
     return {
         "least": float(shares["value"].min()),
         "exceptions": largest[largest["l"] > 0][["model", "layer", "l"]].to_dict("records"),
-        "tests": len(tests),
-        "decided": int((tests["outcome"] != OPEN).sum()),
+        **{
+            kind: [part.removesuffix(ENDING) for part in tests["part"][tests["outcome"] == outcome]]
+            for kind, outcome in KINDS.items()
+        },
         "draws": int(random.groupby("model").size().min()),
         "half": float((tests["high"] - tests["low"]).min() / 2),
     }

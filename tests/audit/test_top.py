@@ -114,6 +114,10 @@ def test_two_networks_under_the_papers_settings_are_compared_by_hand(tables, sai
     assert full["printed"] == pytest.approx(PRINTED[WITHOUT] / PRINTED[FOUR] - 1)
     rest = runs[runs["num_train"] < 104665].groupby(["ls", "num_train", "epochs", "reference"])["average_mae_eV"]
     assert full["scatter"] == pytest.approx((rest.max() / rest.min()).max())
+    alike = runs[(runs["reference"] == "mean") & (runs["num_train"] < 104665)]
+    means = alike.groupby(["num_train", "ls"])["average_mae_eV"].mean().unstack()
+    assert np.allclose([row["change"] for row in full["smaller"]], means[WITHOUT] / means[FOUR] - 1)
+    assert [row["steps"] for row in full["smaller"]] == [{2000: 500, 8000: 4000, 32000: 16000}[size] for size in means.index]
     words = "too few for a verdict" in page.split("(decides-c3)=")[1].split("(decides-c4)=")[0]
     assert words == (min(full["seeds"]) < 3)
 
@@ -148,7 +152,9 @@ def test_the_order_of_two_networks_is_said_as_found(second, seeds, order):
     text = sentences("top")
     full = {"first": "0–4 (16)", "second": "0, 3–6 (16)", "seeds": [seeds, seeds], "change": second - 1, "last": second - 1,
             "printed": -0.58, "scatter": 1.2, "errors": [1.0, second], "best": [0.5, 0.6], "rung": "500 steps",
-            "devices": ["one", "one" if seeds == 1 else "other"], "judged": seeds == 3}  # fmt: skip
+            "devices": ["one", "one" if seeds == 1 else "other"], "judged": seeds == 3,
+            "smaller": [{"steps": 500, "seeds": [4, 4], "change": 0.02},
+                        {"steps": 4000, "seeds": [5, 4], "change": 0.3}]}  # fmt: skip
     row = {"epoch": 5.0, "steps": 50.0, "change": 0.1, "fitted": 0.2}
     end = row | {"epoch": 30.0, "steps": 300.0, "change": second - 1, "fitted": second - 1}
     turned = row | {"epoch": 9.0, "steps": 90.0, "change": -0.1} if second < 1 else None
@@ -161,6 +167,11 @@ def test_the_order_of_two_networks_is_said_as_found(second, seeds, order):
     assert ("here the two networks by one of 2.50" in said) == ("What is not known" in said) == (seeds < 3)
     assert ["one seed each" in said, "2 seeds each" in said] == [seeds == 1, seeds == 2]
     assert ("whether the devices matter" in said) == (seeds == 2)
+    alike = said.replace("\u00a0", " ").split("With the reference *mean* at smaller scales the change is ")[1].split(".")[0]
+    assert alike.startswith("+2 % after 500 steps (4 seeds each) and +30 % after 4,000 steps (5 and 4 seeds)")
+    assert alike.endswith(
+        "the other sign: the reference alone does not make the order" if second < 1 else "the same sign as here"
+    )
     assert text("top_pair", full={}, turning={}, finished=[]).strip() == ""
 
 

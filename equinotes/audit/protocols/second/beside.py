@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from equinotes.analysis.inference import log_ratio
-from equinotes.audit.protocol import Tables
+from equinotes.audit.protocol import Tables, steps
 from equinotes.audit.protocols.second.claims import MARGIN, MIN_SEEDS, REPLACEABLE, STRUCTURE, USED
 from equinotes.audit.protocols.second.evidence import (
     BESIDE,
@@ -29,6 +29,7 @@ from equinotes.audit.protocols.second.parts import added_orders, foundation_mode
 from equinotes.audit.protocols.second.rules import judge
 from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, PAPERS, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
 from equinotes.audit.reported import counted_parameters, printed_error
+from equinotes.config import RunConfig
 
 BY_ERRORS = ("C1", "C3", "C5")
 """Claims that are judged by test errors."""
@@ -101,7 +102,8 @@ def _papers_settings(evidence: Evidence) -> dict[str, Any]:
     under averaged weights, and `best`, those at `rung`, the highest other one where the comparison counts ("" and NaN without
     one); `seeds` and `devices` of both; `judged`: whether the rule counts the comparison; `printed`: the change between the
     paper's two numbers; `scatter`: the largest factor between two seeds of one of these networks under one of all other settings
-    that they were trained with (NaN where none has two seeds).
+    that they were trained with (NaN where none has two seeds); `smaller`: the change at each smaller scale with the paper's
+    reference (see `_smaller_scales`).
     """
     pair = Network(FOUR, 16), Network(WITHOUT, 16)
     judged, last = ([evidence.errors(network, TOP, column) for network in pair] for column in (JUDGED, BESIDE))
@@ -121,7 +123,20 @@ def _papers_settings(evidence: Evidence) -> dict[str, Any]:
         "judged": not evidence.comparison(*pair, TOP).why,
         "printed": printed[1] / printed[0] - 1 if printed[0] and printed[1] else None,
         "scatter": max((float(of.max() / of.min()) for of in lower), default=float("nan")),
+        "smaller": _smaller_scales(evidence),
     }  # fmt: skip
+
+
+def _smaller_scales(evidence: Evidence) -> list[dict[str, Any]]:
+    """C3: the relative `change` of the mean error below the top with the paper's reference, by `steps`, whatever the `seeds`."""
+    runs, rows = evidence.runs[(evidence.runs["reference"] == PAPERS.reference) & (evidence.runs["mul"] == 16)], []
+    for config in (RunConfig.from_dict(fields) for name, fields in SCALES.items() if name != TOP):
+        there = runs[(runs["num_train"] == config.num_train) & (runs["epochs"] == config.epochs)]
+        sides = [there[JUDGED][there["ls"] == ls] for ls in (FOUR, WITHOUT)]
+        if min(map(len, sides)):
+            change = float(sides[1].mean() / sides[0].mean() - 1)
+            rows.append({"steps": steps(config), "seeds": [len(side) for side in sides], "change": change})
+    return rows
 
 
 def _structure_by_scale(evidence: Evidence) -> list[dict[str, Any]]:

@@ -79,7 +79,8 @@ def test_names_that_cannot_be_are_refused(names, says):
 
 
 @pytest.mark.parametrize(
-    ("value", "says"), [("alpha", "must be words such as a,b, got .alpha."), ((1,), r"must be words such as a,b, got \(1,\)")]
+    ("value", "says"),
+    [("alpha", r"must be a tuple such as \('a', 'b'\), got .alpha."), ((1,), r"must be words such as a,b, got \(1,\)")],
 )
 def test_what_is_no_list_of_names_is_refused(value, says):
     with pytest.raises(TypeError, match=says):

@@ -205,10 +205,9 @@ def test_the_answer_in_short_is_that_of_the_stored_tables(tables):
     say, parts = sentences("foundation"), report.parts(tables).set_index("part")["outcome"]
     kinds = {"learned": "opposite shown", "unlearned": "shown", "undecided": "open"}
     for kind, outcome in kinds.items():
-        assert short[kind] == [
-            name.split(" has no ")[0] for name in parts.index[parts == outcome] if name.endswith("no structure")
-        ]
-    said = say("short", found=short, limits=SECOND.thresholds)
+        names = [name.split(": ") for name in parts.index[parts == outcome] if name.endswith(" has no structure")]
+        assert short[kind] == [f"$l={order[4]}$ of {model}" for model, order in names]
+    said = say("short", found=short, limits=SECOND.thresholds).replace("\u2011", "-")
     assert all(name in said.split("Against")[1] for kind in kinds for name in short[kind])
     wide = short | {"learned": [], "unlearned": [], "undecided": ["a: l = 1"]}
     assert "Whether orders above 0 have structure is undecided" in say("short", found=wide, limits=SECOND.thresholds)

@@ -59,8 +59,8 @@ def short(tables: Tables) -> dict[str, Any]:
 
     `least`: the smallest damage share; `exceptions`: layers with several orders where another one than l = 0 has the largest
     (`model`, `layer`, `l`); of the tests of structure, those where training made some (`learned`), those where it made none
-    (`unlearned`) and those that are `undecided`, each as "model: l = 1"; how many `draws` of random weights they have, and `half`
-    the width of the narrowest interval.
+    (`unlearned`) and those that are `undecided`, each as "$l=1$ of model"; how many `draws` of random weights they have, and
+    `half` the width of the narrowest interval.
     """
     shares, tests = damage(tables), parts(tables)
     tests = tests[tests["part"].str.endswith(ENDING)]
@@ -72,13 +72,20 @@ def short(tables: Tables) -> dict[str, Any]:
     return {
         "least": float(shares["value"].min()),
         "exceptions": largest[largest["l"] > 0][["model", "layer", "l"]].to_dict("records"),
-        **{
-            kind: [part.removesuffix(ENDING) for part in tests["part"][tests["outcome"] == outcome]]
-            for kind, outcome in KINDS.items()
-        },
+        **{kind: [_whose(part) for part in tests["part"][tests["outcome"] == outcome]] for kind, outcome in KINDS.items()},
         "draws": int(random.groupby("model").size().min()),
         "half": float((tests["high"] - tests["low"]).min() / 2),
     }
+
+
+def _whose(part: str) -> str:
+    """The order that a part about structure is of, and its model.
+
+    >>> _whose("SevenNet-0: l = 1 has no structure")
+    '$l=1$ of SevenNet-0'
+    """
+    model, order = part.removesuffix(ENDING).split(": ")
+    return f"${order.replace(' ', '')}$ of {model}"
 
 
 def structure(tables: Tables) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from equinotes.audit.protocols.second.evidence import (
     cells_of,
     order_of,
 )
-from equinotes.audit.protocols.second.parts import added_orders, foundation_model, same_errors, structure_gain
+from equinotes.audit.protocols.second.parts import UNDECIDED, added_orders, foundation_model, same_errors, structure_gain
 from equinotes.audit.protocols.second.rules import judge
 from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, PAPERS, SCALES, SIX, SUBSTITUTES, TOP, WITHOUT, matched
 from equinotes.audit.reported import counted_parameters, printed_error
@@ -128,14 +128,18 @@ def _papers_settings(evidence: Evidence) -> dict[str, Any]:
 
 
 def _smaller_scales(evidence: Evidence) -> list[dict[str, Any]]:
-    """C3: the relative `change` of the mean error below the top with the paper's reference, by `steps`, whatever the `seeds`."""
+    """C3: the relative `change` of the mean error below the top with the paper's reference, by `steps`, whatever the `seeds`;
+    `below`: how many of the two networks are below the linear baseline.
+    """
     runs, rows = evidence.runs[(evidence.runs["reference"] == PAPERS.reference) & (evidence.runs["mul"] == 16)], []
     for config in (RunConfig.from_dict(fields) for name, fields in SCALES.items() if name != TOP):
         there = runs[(runs["num_train"] == config.num_train) & (runs["epochs"] == config.epochs)]
         sides = [there[JUDGED][there["ls"] == ls] for ls in (FOUR, WITHOUT)]
         if min(map(len, sides)):
             change = float(sides[1].mean() / sides[0].mean() - 1)
-            rows.append({"steps": steps(config), "seeds": [len(side) for side in sides], "change": change})
+            limit = evidence.baselines.get(config.num_train, np.nan)
+            below = sum(bool(side.mean() < limit) for side in sides)
+            rows.append({"steps": steps(config), "seeds": [len(side) for side in sides], "change": change, "below": below})
     return rows
 
 
@@ -200,7 +204,9 @@ def _used_all_the_same(evidence: Evidence) -> dict[str, Any]:
 
 
 def _published(evidence: Evidence) -> dict[str, Any]:
-    """C6: how wide the intervals of structure are, and behind how many layers l = 0 moves predictions most."""
+    """C6: how wide the intervals of structure are, how many of these parts are open, which scores random weights reach, and
+    behind how many layers l = 0 moves predictions most.
+    """
     parts = [part for part in foundation_model(evidence) if "structure" in part.name]
     shares = evidence.tables["foundation"]
     if not parts or shares.empty:
@@ -211,7 +217,18 @@ def _published(evidence: Evidence) -> dict[str, Any]:
     models = evidence.tables.get("foundation_models", pd.DataFrame())
     return {"half": min(part.estimate.value - part.estimate.interval(INTERVAL)[0] for part in parts), "matters": STRUCTURE,
             "random": parts[0].seeds.partition(" ")[0], "parts": len(parts), "first": int(most.sum()), "layers": len(most),
-            "molecules": int(models["molecules"].max()) if len(models) else None}  # fmt: skip
+            "molecules": int(models["molecules"].max()) if len(models) else None, "chance": _by_chance(evidence),
+            "open": sum(part.outcome == UNDECIDED for part in parts)}  # fmt: skip
+
+
+def _by_chance(evidence: Evidence) -> list[float]:
+    """C6: the least and the largest mean structure score of random weights, l = 1 and 2 of each model at its last layer."""
+    scores = evidence.tables["foundation_structure"]
+    scores = scores[(scores["weights"] == "random") & (scores["measure"] == SCORE)]
+    scores = scores[[order_of(irrep) in (1, 2) for irrep in scores["irrep"]]]
+    last = scores[scores["layer"] == scores.groupby(["model", "irrep"])["layer"].transform("max")]
+    means = last.groupby(["model", "irrep"])["value"].mean()
+    return [float(means.min()), float(means.max())]
 
 
 NUMBERS: dict[str, Callable[[Evidence], dict[str, Any]]] = {

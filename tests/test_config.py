@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from equinotes import RunConfig
 from equinotes.config import MAX_L, MOLECULES, PRESETS, TARGETS
-from equinotes.data.source import NUM_MOLECULES
 
 orders = st.sets(st.integers(1, MAX_L)).map(lambda ls: (0, *sorted(ls)))
 configs = st.builds(
@@ -71,8 +70,8 @@ def test_a_configuration_cannot_be_changed():
         RunConfig().mul = 3
 
 
-def test_a_run_may_draw_as_many_molecules_as_the_data_have():
-    assert MOLECULES == NUM_MOLECULES
+def test_a_run_may_draw_as_many_molecules_as_the_data_have(qm9):
+    assert len(qm9) == MOLECULES
     assert RunConfig(num_train=MOLECULES - 20, num_val=10, num_test=10).num_train == 130_811
 
 

@@ -1,7 +1,7 @@
 """Train a stored row again, and say whether its errors and predictions agree with what is stored."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,21 @@ def check(
     Rows of all versions are looked through unless a version is given. Raises ValueError for an unknown row, for one that today's
     numerics do not make, and where the test molecules are others.
     """
-    version, row = find(run_id, results_dir, protocol)
+    return _again(*_found(run_id, results_dir, protocol), results_dir, device, progress)
+
+
+def check_all(run_ids: Sequence[str], results_dir: Path | str | None = None, *, device: str = "cpu") -> list[Check]:
+    """`check` of several rows; all of them are looked up before the first one is trained."""
+    found = [_found(run_id, results_dir, None) for run_id in run_ids]
+    return [_again(*each, results_dir, device, True) for each in found]
+
+
+def _again(version: Protocol, row: dict[str, Any], results_dir: Path | str | None, device: str, progress: bool) -> Check:
     import torch  # after the row is found: it takes seconds to import
 
     from equinotes.training.loop import train
 
+    run_id = row["run_id"]
     config = RunConfig.from_dict({field.name: _native(row[field.name]) for field in fields(RunConfig)})
     if config.run_id != run_id:
         raise UserError(f"the stored configuration of {run_id} has the name {config.run_id}")
@@ -97,7 +107,7 @@ def check(
     )
 
 
-def find(run_id: str, results_dir: Path | str | None = None, protocol: Protocol | None = None) -> tuple[Protocol, dict[str, Any]]:
+def _found(run_id: str, results_dir: Path | str | None, protocol: Protocol | None) -> tuple[Protocol, dict[str, Any]]:
     """The row of a stored run and the version that it belongs to; ValueError names the nearest where it is unknown."""
     known: list[str] = []
     for version in [protocol] if protocol else map(named, PROTOCOLS):

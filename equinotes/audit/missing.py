@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from equinotes.audit.protocol import Protocol, named
-from equinotes.audit.tables import folder_of, load
+from equinotes.audit.protocol import Protocol
 from equinotes.config import RunConfig
 from equinotes.support.text import orders_name, set_name
 
@@ -17,14 +15,13 @@ FIRST = ("num_train", "network", "terms")
 """Fields that tell other settings apart, before all others."""
 
 
-def missing(folder: Path | str | None = None, protocol: Protocol | None = None) -> dict[str, tuple[int, list[str]]]:
-    """How many planned runs are not stored, and which (see `lines_of`), by experiment; those that lack none are left out."""
-    protocol = protocol or named()
-    place = folder_of(folder, protocol)
-    stored = set(load("runs", place, protocol)["run_id"]) if place.is_dir() else set()
-    found = {}
+def missing(stored: Iterable[str], protocol: Protocol) -> dict[str, tuple[int, list[str]]]:
+    """How many planned runs are not among these names, and which (see `lines_of`), by experiment; those that lack none are left
+    out.
+    """
+    there, found = set(stored), {}
     for name, planned in protocol.experiments().items():
-        if lacking := [config for config in planned if config.run_id not in stored]:
+        if lacking := [config for config in planned if config.run_id not in there]:
             found[name] = len(lacking), list(lines_of(lacking, planned))
     return found
 
@@ -42,7 +39,7 @@ def lines_of(configs: Iterable[RunConfig], planned: Sequence[RunConfig]) -> Iter
         networks = seeds.setdefault(tuple(getattr(config, name) for name in others), {})
         networks.setdefault(set_name(config.ls, config.mul), []).append(config.seed)
     for values, networks in sorted(seeds.items(), key=str):
-        settings = ", ".join(f"{name}={_word(value)}" for name, value in zip(others, values, strict=True))
+        settings = ", ".join(_word(name, value) for name, value in zip(others, values, strict=True))
         alike = sorted((sorted(set(of)), name) for name, of in networks.items())
         parts = [
             f"{', '.join(name for _, name in of)} × seed{'s' if len(numbers) > 1 else ''} {orders_name(numbers)}"
@@ -65,5 +62,7 @@ def _telling(planned: Sequence[RunConfig]) -> list[str]:
     return told
 
 
-def _word(value: Any) -> str:
-    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+def _word(name: str, value: Any) -> str:
+    if name == "num_train":
+        return f"{value:,} molecules"
+    return f"{name}={(','.join(map(str, value)) or 'none') if isinstance(value, tuple) else value}"

@@ -81,10 +81,15 @@ def _curves(runs_dir: Path, place: Path, protocol: Protocol) -> pd.DataFrame:
 def state(folder: Path | str | None = None, protocol: Protocol | None = None) -> pd.DataFrame:
     """How far the experiments are: `experiment`, `planned` runs and `stored` ones."""
     protocol = protocol or named()
-    place = folder_of(folder, protocol)
-    stored = load("runs", place, protocol)["experiment"].tolist() if place.is_dir() else []
+    stored = stored_runs(folder, protocol)["experiment"].tolist()
     rows = [(name, len(configs), stored.count(name)) for name, configs in protocol.experiments().items()]
     return pd.DataFrame(rows, columns=["experiment", "planned", "stored"])
+
+
+def stored_runs(folder: Path | str | None, protocol: Protocol) -> pd.DataFrame:
+    """The table of runs; empty where there is no folder of tables yet."""
+    place = folder_of(folder, protocol)
+    return load("runs", place, protocol) if place.is_dir() else pd.DataFrame(columns=["experiment", "run_id"])
 
 
 def baselines(qm9: QM9, protocol: Protocol | None = None) -> pd.DataFrame:

@@ -90,10 +90,10 @@ class Audit:
 
     def _say_state(self) -> None:
         from equinotes.audit.missing import missing
-        from equinotes.audit.store import state
+        from equinotes.audit.store import state, stored_runs
 
         print(state(self.results_dir, self.version).to_string(index=False))
-        for name, (count, lines) in missing(self.results_dir, self.version).items():
+        for name, (count, lines) in missing(stored_runs(self.results_dir, self.version)["run_id"], self.version).items():
             many = f"{count} runs are" if count > 1 else "1 run is"
             print(f"\n{name}: {many} missing; equinotes audit run {name}{self.version.words} trains them")
             print("\n".join(f"    {line}" for line in lines))
@@ -115,12 +115,9 @@ class Audit:
         return int(bad > 0)
 
     def _train_again(self) -> int:
-        from equinotes.audit.check import check, find
+        from equinotes.audit.check import check_all
 
-        device = "cpu" if self.device == "auto" else self.device
-        for run_id in self.experiments:  # all of them, before minutes of training
-            find(run_id, self.results_dir)
-        found = [check(run_id, self.results_dir, device=device) for run_id in self.experiments]
+        found = check_all(self.experiments, self.results_dir, device="cpu" if self.device == "auto" else self.device)
         print("\n".join(map(str, found)))
         return int(not all(one.agrees for one in found))
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from equinotes.config import TARGETS
+from equinotes.config import MOLECULES, TARGETS
 from equinotes.data.graphs import bond_graph
-from equinotes.data.source import NUM_MOLECULES, PROPERTY_FILES, TENSOR_FILE, Block, find_files, read_blocks, read_tensors
+from equinotes.data.source import PROPERTY_FILES, TENSOR_FILE, Block, find_files, read_blocks, read_tensors
 from equinotes.support.errors import UserError
 from equinotes.support.progress import bar
 
@@ -54,7 +54,7 @@ def pack(*, progress: bool = True) -> dict[str, np.ndarray]:
     """
     files = find_files()
     parts = []
-    with bar(total=NUM_MOLECULES, desc="packing QM9, once", progress=progress, unit=" molecules") as shown:
+    with bar(total=MOLECULES, desc="packing QM9, once", progress=progress, unit=" molecules") as shown:
         for name in PROPERTY_FILES:
             for block in read_blocks(files[name]):
                 parts.append(pack_block(block))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from equinotes.config import MOLECULES
 from equinotes.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ SOURCE_CHECKSUM = hashlib.sha256("".join(CHECKSUMS.values()).encode()).hexdigest
 
 LAST_NUMBER = 133_885
 """Highest molecule number in QM9; the lowest is 1."""
-EXCLUDED = 3_054
+EXCLUDED = LAST_NUMBER - MOLECULES
 """Number of molecules that fail QM9's consistency check; the files omit them, and their numbers are gaps."""
-NUM_MOLECULES = LAST_NUMBER - EXCLUDED
 
 LISTS = ["Elements", "XYZ_Ang", "Mulliken_pop"]
 NUMBERS = [

@@ -74,8 +74,8 @@ def test_unknown_rows_and_other_numerics_are_refused(row, tmp_path):
 def test_command_says_so_and_fails_where_a_row_differs(monkeypatch, capsys, agrees):
     errors = pd.DataFrame({"stored": {"mae_eV": 0.1}, "again": {"mae_eV": 0.1}})
     found = module.Check("some-run", "here", "there", True, 0.0 if agrees else 1.0, errors)
-    monkeypatch.setattr(module, "check", lambda run_id, *_, **__: found)
-    monkeypatch.setattr(module, "find", lambda run_id, *_: None)
+    monkeypatch.setattr(module, "_found", lambda *_: ("a version", "a row"))
+    monkeypatch.setattr(module, "_again", lambda *_: found)
     assert cli.main(["audit", "check", "some-run"]) == int(not agrees)
     assert ("agrees" if agrees else "DIFFERS") in capsys.readouterr().out
     assert np.isclose(found.errors["again"]["mae_eV"], 0.1)
@@ -84,7 +84,7 @@ def test_command_says_so_and_fails_where_a_row_differs(monkeypatch, capsys, agre
 def test_all_ids_are_looked_up_before_anything_is_trained(row, monkeypatch, capsys):
     monkeypatch.setattr(module, "PROTOCOLS", ["tiniest"])
     monkeypatch.setattr(module, "named", lambda name: TINIEST)
-    monkeypatch.setattr(module, "check", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(module, "_again", lambda *_: pytest.fail("trained"))
     begun = TINY.run_id[:-8]
     assert cli.main(["audit", "check", TINY.run_id, begun, "--results-dir", str(row)]) == 2
     assert f"unknown stored run '{begun}'; did you mean '{TINY.run_id}'?" in capsys.readouterr().err

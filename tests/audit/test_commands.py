@@ -41,14 +41,13 @@ def test_runs_that_are_not_stored_are_named_with_the_command_that_trains_them(au
     there = [config.run_id for config in planned if not (config.lmax and config.seed and config.num_train == 200)]
     monkeypatch.setattr("equinotes.audit.protocol.named", lambda name: version)
     stored = pd.DataFrame({"run_id": there, "experiment": "pilot"})
-    for place in ("store", "missing"):
-        monkeypatch.setattr(import_module(f"equinotes.audit.{place}"), "load", lambda *_: stored)
+    monkeypatch.setattr("equinotes.audit.store.load", lambda *_: stored)
     code, out, err = audit("--protocol", "second", "--results-dir", tmp_path)
     assert (code, err) == (0, []) and out[1].split() == ["pilot", "12", "10"]
     assert out[3:] == [
         "",
         "pilot: 2 runs are missing; equinotes audit run pilot --protocol second trains them",
-        "    num_train=200: 0, 1 (4) × seeds 1, 2",
+        "    200 molecules: 0, 1 (4) × seeds 1, 2",
     ]
 
 

@@ -13,7 +13,7 @@ from equinotes.audit.protocols.second.rules import judge
 from equinotes.audit.protocols.second.runs import FOUR, LOW, SIX, WITHOUT
 from equinotes.audit.report import deciding, made
 from equinotes.audit.tables import load_all
-from equinotes.support.text import change_text
+from equinotes.support.text import change_text, set_name
 
 PAGE = Path(__file__).parents[2] / "notebooks" / "10_evidence_that_decides.ipynb"
 SECOND = named("second")
@@ -127,12 +127,22 @@ def test_the_page_names_every_comparison_across_devices(tables, page):
     assert "| C1 | 0–2 (40), 0–2, 4 (32) |" in page
 
 
+def counted(words):
+    """Runs that are named as "0–2 (16), 0–4 (16) × seeds 0–2, 4; 0–6 (16) × seed 1"."""
+    total = 0
+    for networks, seeds in re.findall(r"([^;:×]+) × seeds? ([\d–, ]+)", words):
+        ranges = re.findall(r"(\d+)(?:–(\d+))?", seeds)
+        total += networks.count("(") * sum(int(last or first) - int(first) + 1 for first, last in ranges)
+    return total
+
+
 def test_what_is_missing_is_named_with_its_seeds(tables, page):
     rows = made.stored(tables).set_index("experiment")
     for name, configs in SECOND.experiments().items():
         lacking = [config for config in configs if config.run_id not in set(tables["runs"]["run_id"])]
-        assert sum(int(seeds) for seeds in re.findall(r"× (\d+)", rows.loc[name, "missing"])) == len(lacking)
-    assert rows.loc["full", "missing"].partition(": ")[2] in page.split("(decides-top)=")[1].split("(decides-made)=")[0]
+        assert counted(rows.loc[name, "missing"]) == len(lacking)
+        assert all(set_name(config.ls, config.mul) in rows.loc[name, "missing"] for config in lacking)
+    assert rows.loc["full", "missing"] in page.split("(decides-top)=")[1].split("(decides-made)=")[0]
 
 
 def test_sizes_beside_the_chart_are_those_of_the_runs(tables):

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from equinotes.audit.missing import missing
 from equinotes.audit.protocol import Tables
+from equinotes.audit.protocols.second import PROTOCOL
 from equinotes.audit.protocols.second.evidence import Evidence, Network
 from equinotes.audit.protocols.second.rules import LADDER
-from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, SCALES, SUBSTITUTES, experiments, left_out, matched
-from equinotes.support.text import listed, set_name
+from equinotes.audit.protocols.second.runs import ADDED, FOUR, LOW, MAIN, SCALES, SUBSTITUTES, left_out, matched
+from equinotes.support.text import listed
 
 Pair = tuple[str, Network, Network, str]
 """What a comparison is for, its two networks, and its scale."""
@@ -65,19 +67,11 @@ def _comparisons() -> Iterator[Pair]:
 def stored(tables: Tables) -> pd.DataFrame:
     """How many runs of each experiment are stored, and which are not.
 
-    Columns: `experiment`, `stored`, `planned`, `missing`: networks that lack seeds, with numbers of molecules and of seeds.
+    Columns: `experiment`, `stored`, `planned`, `missing`: networks that lack seeds, in words.
     """
-    there, rows = set(tables["runs"]["run_id"]), []
-    counts = tables["runs"]["experiment"].value_counts()
-    for name, configs in experiments().items():
-        lacking: dict[tuple[str, int], int] = {}
-        for config in configs:
-            if config.run_id not in there:
-                key = (set_name(config.ls, config.mul), config.num_train)
-                lacking[key] = lacking.get(key, 0) + 1
-        by_size: dict[int, list[str]] = {}
-        for (network, size), seeds in lacking.items():
-            by_size.setdefault(size, []).append(f"{network} × {seeds}")
-        words = "; ".join(f"{size:,} molecules: {', '.join(names)}" for size, names in by_size.items())
-        rows.append((name, int(counts.get(name, 0)), len(configs), words))
+    lacking, counts = missing(tables["runs"]["run_id"], PROTOCOL), tables["runs"]["experiment"].value_counts()
+    rows = [
+        (name, int(counts.get(name, 0)), len(configs), "; ".join(lacking[name][1]) if name in lacking else "")
+        for name, configs in PROTOCOL.experiments().items()
+    ]
     return pd.DataFrame(rows, columns=["experiment", "stored", "planned", "missing"])

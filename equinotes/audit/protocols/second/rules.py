@@ -77,10 +77,10 @@ def judge(tables: Tables, claims: Iterable[str] = tuple(PARTS)) -> pd.DataFrame:
         againsts = [part.p_against for part in parts]
         nearest = int(np.argmin(againsts))
         steps = rungs(evidence, claim.name)
+        opposites = [part.name for part in parts if part.p_against <= ALPHA]
         rows.append(
             {"claim": claim.name, "verdict": verdict, **_described(parts[decides]), "outcome": parts[decides].outcome,
-             "refuted_by": claim.refuted_by, "opposite": sum(p <= ALPHA for p in againsts),
-             "opposites": [part.name for part in parts if part.p_against <= ALPHA], "parts": len(parts),
+             "refuted_by": claim.refuted_by, "opposite": len(opposites), "opposites": opposites, "parts": len(parts),
              "nearest": parts[nearest].name, "nearest_p": againsts[nearest],
              "along": _along(claim.name), "ladder": _by_outcome(steps),
              "changes": len({outcome for _, outcome in steps} - {"open"}) > 1}

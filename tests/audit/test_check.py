@@ -90,7 +90,7 @@ def test_all_ids_are_looked_up_before_anything_is_trained(row, monkeypatch, caps
     assert f"unknown stored run '{begun}'; did you mean '{TINY.run_id}'?" in capsys.readouterr().err
 
 
-def test_an_unknown_id_is_answered_without_torch(tmp_path):
+def test_an_unknown_id_is_answered_without_torch():
     code = """
 import sys
 from equinotes.cli.main import main

@@ -15,6 +15,7 @@ import pytest
 
 from equinotes import RunConfig, build_network, list_runs
 from equinotes.cli import main as cli
+from equinotes.training.loop import SECONDS_BETWEEN_CHECKPOINTS
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -90,7 +91,7 @@ def test_the_tutorial_compares_networks_of_equal_size():
 def test_the_jobs_for_a_cluster_train_what_they_say(tmp_path):
     """Both scripts as printed, but for a tiny preset, one worker, another port, and `srun` played by a function."""
     scripts = [block for block in blocks("rerun.md", "bash") if block.startswith("#!")]
-    assert len(scripts) == 2
+    assert len(scripts) == 2 and f"every {SECONDS_BETWEEN_CHECKPOINTS:.0f} seconds" in (BOOK / "rerun.md").read_text()
     with socket.socket() as free:
         free.bind(("", 0))
         port = str(free.getsockname()[1])
@@ -99,6 +100,7 @@ def test_the_jobs_for_a_cluster_train_what_they_say(tmp_path):
         "--preset quick": "--preset smoke", "--preset paper": "--preset smoke", "--ls 0,1,2 0-4 --seed 0 1 2": "--ls 0 0,1",
         "8786": port,
     }  # fmt: skip
+    assert all(any(before in script for script in scripts) for before in changes)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for script in scripts:
         for before, after in changes.items():
